@@ -1,0 +1,34 @@
+"""Fixtures shared by all rooms: reference data and model files, skipped with a reason when absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The reference data beside the checkout (README there); never part of the repository."""
+    root = Path(os.environ.get("DECIFACE_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not root.is_dir():
+        pytest.skip(f"reference data absent: {root} (set DECIFACE_TEST_DATA)")
+    return root
+
+
+@pytest.fixture(scope="session")
+def model_store():
+    """The store with the model files of `deciface models fetch`."""
+    from deciface.errors import ModelError
+    from deciface.models import ModelStore
+
+    store = ModelStore()
+    try:
+        for model in ("mediapipe-face-short", "mediapipe-face-full", "mediapipe-mesh", "mediapipe-iris", "dlib-resnet"):
+            store.path(model)
+    except ModelError as error:
+        pytest.skip(str(error))
+    return store

@@ -1,0 +1,48 @@
+"""From a name to an encoder that is ready."""
+
+from __future__ import annotations
+
+from deciface.encoders.dlib_resnet import open_dlib_resnet
+from deciface.encoders.geometry import Geometry, geometry_card, mesh_on_crop
+from deciface.encoders.onnx_encoder import OnnxEncoder
+from deciface.encoders.protocol import Encoder
+from deciface.errors import ModelError
+from deciface.models import Kind, ModelStore, Runtime
+
+MESH_MODEL = "mediapipe-mesh"
+
+
+def open_encoder(store: ModelStore, model_id: str, *, threads: int = 1) -> Encoder:
+    """Open an encoder of the model store.
+
+    Parameters
+    ----------
+    store
+        Where the files are; it checks their sha256.
+    model_id
+        ``dlib-resnet``, ``geometry``, or the id of an encoder that was added.
+    threads
+        See `deciface.encoders.threads_for`. The mesh of ``geometry`` always runs on one.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model, its file is missing, altered or of the wrong shape, or it encodes no faces.
+    OptionError
+        When `threads` is not a number of threads.
+    """
+    if model_id == "geometry":
+        from deciface.faces.mesh import FaceMesh
+
+        card = geometry_card(store.card(MESH_MODEL))
+        return Geometry(card, mesh_on_crop(FaceMesh(store.path(MESH_MODEL))))
+    card = store.card(model_id)
+    if card.kind is not Kind.FACE_ENCODER:
+        encoders = [c.id for c in store.cards() if c.kind is Kind.FACE_ENCODER]
+        raise ModelError(
+            f"'{model_id}' is a {card.kind}, no face encoder; choose one of {', '.join([*encoders, 'geometry'])}"
+        )
+    path = store.path(model_id)
+    if card.runtime is Runtime.DLIB:
+        return open_dlib_resnet(path, card, threads=threads)
+    return OnnxEncoder(path, card, threads=threads)

@@ -22,7 +22,7 @@ from deciface.errors import InputError, NothingFoundError, OptionError
 from deciface.formats.encodings_binary import npz_bytes, parquet_bytes, read_npz, read_parquet
 from deciface.formats.encodings_checks import check_encodings
 from deciface.formats.encodings_csv import csv_and_sidecar, read_csv, sidecar_path
-from deciface.formats.whole_files import write_whole
+from deciface.whole_files import write_whole
 
 SUFFIXES = (".csv", ".parquet", ".npz")
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deciface.errors import OptionError, StorageError
+from deciface.errors import OptionError
 from deciface.photos.containers import Container
 from deciface.photos.decoded import pixel_sha256
+from deciface.whole_files import write_whole
 
 _FORMATS = {".jpg": Container.JPEG, ".jpeg": Container.JPEG, ".png": Container.PNG, ".webp": Container.WEBP}
 _FULL_COLOUR_QUALITY = 90
@@ -57,7 +56,7 @@ def write_photo(pixels: NDArray[np.uint8], path: Path, *, quality: int = 95) -> 
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
         raise ValueError(f"pixels are {pixels.shape} {pixels.dtype}; (h, w, 3) or (h, w) uint8 is needed")
     encoded = _encode(pixels, container, quality)
-    _replace(path, encoded)
+    write_whole(path, encoded)
     with Image.open(io.BytesIO(encoded), formats=[container.upper()]) as image:
         return pixel_sha256(np.asarray(image.convert("RGB")))
 
@@ -72,25 +71,3 @@ def _encode(pixels: NDArray[np.uint8], container: Container, quality: int) -> by
     else:
         image.save(buffer, "WEBP", quality=quality)
     return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same folder, flush to disk, rename."""
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        temporary = ""
-    except OSError as error:
-        raise StorageError(
-            f"'{path}' cannot be written ({error.strerror or error}); check the folder, your rights and the free space"
-        ) from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)

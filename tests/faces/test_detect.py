@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deciface.errors import ModelError
-from deciface.faces.detect import BlazeFace, _anchors, _letterbox, halve, merge
+from deciface.faces.detect import BlazeFace, _anchors, _letterbox, merge
 from deciface.faces.face import Detection
+from deciface.faces.pyramid import Pyramid, halve
 
 
 def detection(x, y, size, score=0.9, name="a"):
@@ -28,7 +29,7 @@ def test_letterbox_keeps_places(width, height):
     image = np.zeros((height, width, 3), np.uint8)
     y, x = height // 2, width // 3
     image[max(0, y - 12) : y + 12, max(0, x - 12) : x + 12] = 255
-    square, scale, offset = _letterbox(image, 192)
+    square, scale, offset = _letterbox(Pyramid(image), 192)
     assert square.shape == (192, 192, 3)
     rows, columns = np.nonzero(square[..., 0] > 127)
     if rows.size:
@@ -45,7 +46,7 @@ def test_merge_keeps_one_detection_a_face_and_all_faces():
 def test_a_file_that_is_no_network_is_refused(tmp_path):
     file = tmp_path / "x.tflite"
     file.write_bytes(b"not a network" * 100)
-    with pytest.raises(ModelError, match="x.tflite is no LiteRT network"):
+    with pytest.raises(ModelError, match=r"x\.tflite is no LiteRT network"):
         BlazeFace(file, "short")
 
 

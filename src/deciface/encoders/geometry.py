@@ -121,14 +121,15 @@ def mesh_on_crop(network: FaceMesh) -> MeshOnCrop:
     A face counts as seen when the network's own logit is as high as `deciface.faces.find` asks.
     """
     from deciface.faces.find import LEAST_LOGIT
-    from deciface.faces.mesh import MESH_INPUT_PX, MESH_MARGIN, cut, lit, square_matrix, to_photo
+    from deciface.faces.mesh import MESH_INPUT_PX, MESH_MARGIN, lit, square_matrix, to_photo
+    from deciface.faces.pyramid import Pyramid
 
     def run(crop: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         centre, side = np.array(_FACE_CENTRE_PX), _FACE_SIDE_PX
         points, logit = np.zeros((POINTS, 3), np.float32), 0.0
         for _ in range(_MESH_PASSES):
             matrix = square_matrix(centre, side, roll_deg=0.0, out_px=MESH_INPUT_PX)
-            found, logit = network.on_crop(lit(cut(crop, matrix, MESH_INPUT_PX)))
+            found, logit = network.on_crop(lit(Pyramid(crop).cut(matrix, MESH_INPUT_PX)))
             points = to_photo(found, matrix)
             low, high = points[:, :2].min(0), points[:, :2].max(0)
             centre, side = (low + high) / 2, max(float((high - low).max()) * MESH_MARGIN, 8.0)

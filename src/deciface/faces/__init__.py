@@ -4,6 +4,7 @@ from deciface.faces.align import CROP_VERSION, TEMPLATES, Template, align, align
 from deciface.faces.detect import Detector
 from deciface.faces.face import Detection, Face, Pose
 from deciface.faces.find import FaceFinder, Finding
+from deciface.faces.pyramid import Pyramid
 from deciface.faces.quality import Check, Quality, Verdict, assess
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "FaceFinder",
     "Finding",
     "Pose",
+    "Pyramid",
     "Quality",
     "Template",
     "Verdict",

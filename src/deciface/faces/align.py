@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from deciface.errors import OptionError
 from deciface.faces.face import Face
-from deciface.faces.mesh import cut
+from deciface.faces.pyramid import Pyramid
 
 CROP_VERSION = "1"
 """Counted up whenever crops change in any way; vectors of other crop versions are stale and never compared."""
@@ -120,7 +120,7 @@ def alignment(face: Face, template_name: str) -> NDArray[np.float64]:
     return similarity(source, np.array(t.targets_px))
 
 
-def align(image: NDArray[np.uint8], face: Face, template_name: str) -> NDArray[np.uint8]:
+def align(image: NDArray[np.uint8] | Pyramid, face: Face, template_name: str) -> NDArray[np.uint8]:
     """Cut the aligned crop (s, s, 3) uint8 of a face out of an (h, w, 3) uint8 sRGB photo.
 
     Shrinking averages areas first, so nothing aliases; beyond the photo's edge its border is continued.
@@ -128,7 +128,7 @@ def align(image: NDArray[np.uint8], face: Face, template_name: str) -> NDArray[n
     import cv2
 
     t = template(template_name)
-    crop = cut(image, alignment(face, template_name), t.size_px)
+    crop = Pyramid.of(image).cut(alignment(face, template_name), t.size_px)
     if t.grey:
         crop = np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     return crop

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deciface.errors import ModelError
 from deciface.faces.face import Detection
 from deciface.faces.litert import Network
+from deciface.faces.pyramid import Pyramid
 
 
 class Detector(Protocol):
@@ -22,8 +23,8 @@ class Detector(Protocol):
 
     name: str
 
-    def find(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """Find faces in an (h, w, 3) uint8 sRGB photo; best score first; empty when there is none."""
+    def find(self, photo: Pyramid) -> tuple[Detection, ...]:
+        """Find faces in a photo, in photo_px; best score first; empty when there is none."""
         ...
 
 
@@ -38,22 +39,11 @@ def _anchors(size: int, layers: tuple[tuple[int, int], ...]) -> NDArray[np.float
     return np.concatenate(centres).astype(np.float32)
 
 
-def halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Mean of each 2 x 2 block; an odd last row or column is left out. Exact halving is vectorised, and fast."""
-    import cv2
-
-    h, w = image.shape[:2]
-    even = image[: h // 2 * 2, : w // 2 * 2]
-    return np.asarray(cv2.resize(even, (w // 2, h // 2), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _letterbox(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], float, NDArray[np.float32]]:
+def _letterbox(photo: Pyramid, size: int) -> tuple[NDArray[np.uint8], float, NDArray[np.float32]]:
     """Fit into a size x size square, centred on black; return it, the scale from photo_px and the offset (x, y)."""
     import cv2
 
-    halvings = 0
-    while max(image.shape[:2]) >= 2 * size and min(image.shape[:2]) >= 4:
-        image, halvings = halve(image), halvings + 1
+    image, halvings = photo.down_to(size)
     h, w = image.shape[:2]
     scale = size / max(h, w)
     inner = (max(1, round(w * scale)), max(1, round(h * scale)))
@@ -84,9 +74,9 @@ class BlazeFace:
         n = len(self._anchors)
         self._net = Network(path, (1, self.size, self.size, 3), outputs=[(1, n, 16), (1, n, 1)])
 
-    def find(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """Find faces in an (h, w, 3) uint8 photo, in photo_px; best first."""
-        box, scale, offset = _letterbox(image, self.size)
+    def find(self, photo: Pyramid) -> tuple[Detection, ...]:
+        """Find faces, in photo_px; best first."""
+        box, scale, offset = _letterbox(photo, self.size)
         raw, logit = self._net.run((box[None] / np.float32(127.5) - 1).astype(np.float32))
         score = (1 / (1 + np.exp(-np.clip(logit[0, :, 0], -80, 80)))).astype(np.float32)
         keep = np.flatnonzero(score >= self.threshold)
@@ -135,29 +125,25 @@ def _blend(
 class YuNet:
     """YuNet by OpenCV's FaceDetectorYN (Wu et al. 2023), from a file that the user supplies.
 
-    Photos are shrunk to at most `longest_px` before detection.
+    It looks at the smallest halving of the photo that is at least `side_px` long.
     """
 
     name = "yunet"
 
-    def __init__(self, path: Path, *, threshold: float = 0.7, longest_px: int = 640) -> None:
+    def __init__(self, path: Path, *, threshold: float = 0.7, side_px: int = 480) -> None:
         import cv2
 
         try:
             self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), threshold, 0.3, 50)
         except cv2.error as error:
             raise ModelError(f"{path.name} is no YuNet network that OpenCV {cv2.__version__} reads") from error
-        self._longest = longest_px
+        self._side = side_px
 
-    def find(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """Find faces in an (h, w, 3) uint8 photo, in photo_px; best first."""
-        import cv2
-
-        h, w = image.shape[:2]
-        scale = min(1.0, self._longest / max(h, w))
-        size = (max(1, round(w * scale)), max(1, round(h * scale)))
-        small = image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        self._net.setInputSize(size)
+    def find(self, photo: Pyramid) -> tuple[Detection, ...]:
+        """Find faces, in photo_px; best first."""
+        small, halvings = photo.down_to(self._side)
+        scale = 0.5**halvings
+        self._net.setInputSize((small.shape[1], small.shape[0]))
         _, rows = self._net.detect(np.ascontiguousarray(small[..., ::-1]))
         found = []
         for row in rows if rows is not None else ():

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deciface.faces.detect import halve
 from deciface.faces.face import INNER_CANTHI, OUTER_CANTHI, Pose
 from deciface.faces.litert import Network
+from deciface.faces.pyramid import Pyramid
 
 MESH_INPUT_PX = 192
 IRIS_INPUT_PX = 64
@@ -37,31 +37,6 @@ def invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of an affine (2, 3)."""
     inverse = np.linalg.inv(matrix[:, :2])
     return np.column_stack([inverse, -inverse @ matrix[:, 2]])
-
-
-def cut(image: NDArray[np.uint8], matrix: NDArray[np.float64], size_px: int) -> NDArray[np.uint8]:
-    """Warp (h, w, 3) uint8 into a square; shrinks in area-averaged steps first so that nothing aliases."""
-    import cv2
-
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    corners = np.array([[0, 0], [size_px, 0], [size_px, size_px], [0, size_px]], np.float64)
-    inverse = invert(matrix)
-    reach = corners @ inverse[:, :2].T + inverse[:, 2]
-    low = np.floor(reach.min(0)).astype(int) - 2
-    high = np.ceil(reach.max(0)).astype(int) + 3
-    x0, y0 = np.clip(low, 0, [image.shape[1] - 1, image.shape[0] - 1])
-    x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [image.shape[1], image.shape[0]])
-    part = image[y0:y1, x0:x1]
-    shift = np.array([x0, y0], np.float64)
-    m = matrix.copy()
-    m[:, 2] += m[:, :2] @ shift
-    while scale <= 0.5 and min(part.shape[:2]) >= 4:
-        part = halve(part)
-        m = m @ np.array([[2.0, 0, 0.5], [0, 2.0, 0.5], [0, 0, 1]])
-        scale *= 2
-    return np.asarray(
-        cv2.warpAffine(part, m, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
-    )
 
 
 @cache
@@ -115,14 +90,14 @@ class IrisNetwork:
         shape = (1, IRIS_INPUT_PX, IRIS_INPUT_PX, 3)
         self._net = Network(path, shape, outputs=[(1, 213), (1, 15)])
 
-    def find(self, image: NDArray[np.uint8], mesh_px: NDArray[np.float32], *, roll_deg: float) -> NDArray[np.float32]:
+    def find(self, photo: Pyramid, mesh_px: NDArray[np.float32], *, roll_deg: float) -> NDArray[np.float32]:
         """Irises in photo_px, (2, 5, 2): picture's left eye, then right; centre first."""
         irises = []
         for side in (0, 1):
             corners = mesh_px[[OUTER_CANTHI[side], INNER_CANTHI[side]], :2].astype(np.float64)
             width = float(np.hypot(*(corners[1] - corners[0])))
             matrix = square_matrix(corners.mean(0), width * IRIS_MARGIN, roll_deg=roll_deg, out_px=IRIS_INPUT_PX)
-            crop = cut(image, matrix, IRIS_INPUT_PX)
+            crop = photo.cut(matrix, IRIS_INPUT_PX)
             if side:  # the network knows one side only; the other is shown to it in the mirror
                 crop = np.ascontiguousarray(crop[:, ::-1])
             points = self._net.run((crop[None] / np.float32(255)).astype(np.float32))[1].reshape(5, 3) - 0.5

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.faces.face import CHEEKS, INNER_CANTHI, MOUTH_CORNERS, OUTER_CANTHI, STOMION, STOMION_LOWER
-from deciface.faces.mesh import cut
+from deciface.faces.pyramid import Pyramid
 
 OCD_PX = 56.0
 """Outer-canthal distance in the patches."""
@@ -79,7 +79,7 @@ def _cheek_tone(image: NDArray[np.uint8], mesh_px: NDArray[np.float32]) -> NDArr
     return np.asarray(np.median(np.concatenate(tones), axis=0), np.float64)
 
 
-def features(image: NDArray[np.uint8], mesh_px: NDArray[np.float32], part: Part) -> NDArray[np.float32]:
+def features(photo: Pyramid, mesh_px: NDArray[np.float32], part: Part) -> NDArray[np.float32]:
     """What the regression sees of one part of a face: (d,) float32, the same for every size and turn of the photo."""
     import cv2
 
@@ -87,7 +87,7 @@ def features(image: NDArray[np.uint8], mesh_px: NDArray[np.float32], part: Part)
     side = max(width, height)
     matrix = _patch_matrix(mesh_px, part)
     matrix[1, 2] += (side - height) / 2
-    square = cut(image, matrix, side)
+    square = photo.cut(matrix, side)
     top = (side - height) // 2
     rgb = square[top : top + height, :width]
     grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -104,21 +104,18 @@ def features(image: NDArray[np.uint8], mesh_px: NDArray[np.float32], part: Part)
     histogram += np.bincount((cell * BINS + (low + 1) % BINS).ravel(), (size * part_high).ravel(), flat)
     contrast = float(grey.std()) + 2.0
     hog = np.sqrt(histogram / CELL_PX**2 / contrast)
-    skin = _cheek_tone(image, mesh_px)
+    skin = _cheek_tone(photo.image, mesh_px)
     tone = np.median(rgb.reshape(-1, 3), axis=0)
     light = float(skin @ [0.299, 0.587, 0.114]) + 4
     chroma = np.abs((tone + 4) / (tone.sum() + 12) - (skin + 4) / (skin.sum() + 12)).sum()
     cells = grey[: rows * CELL_PX, : columns * CELL_PX].reshape(rows, CELL_PX, columns, CELL_PX)
     extra = [
         np.log(contrast / light),
-        np.log((float(np.median(grey)) + 4) / light),
-        np.log((float(np.percentile(grey, 3)) + 4) / light),
-        np.log((float(np.percentile(grey, 97)) + 4) / light),
+        *np.log((np.percentile(grey, (50, 3, 97)) + 4) / light),
         float((size < 1.0).mean()),
         float((size < 0.02 * light).mean()),
         10 * float(chroma),
-        np.log(float(np.median(size)) / contrast + 1e-3),
-        np.log(float(np.percentile(size, 95)) / contrast + 1e-3),
+        *np.log(np.percentile(size, (50, 95)) / contrast + 1e-3),
     ]
     levels = (cells.mean(axis=(1, 3)) / light - 1).ravel()
     spread = np.sqrt(cells.std(axis=(1, 3)) / contrast).ravel()
@@ -137,9 +134,9 @@ def shipped_models() -> dict[Part, OcclusionModel]:
         }
 
 
-def covered(image: NDArray[np.uint8], mesh_px: NDArray[np.float32], part: Part) -> float:
+def covered(photo: Pyramid, mesh_px: NDArray[np.float32], part: Part) -> float:
     """Probability that a part of the face (mesh (468, 3) in photo_px) is covered, in [0, 1]."""
-    return float(shipped_models()[part].probability(features(image, mesh_px, part)[None])[0])
+    return float(shipped_models()[part].probability(features(photo, mesh_px, part)[None])[0])
 
 
 __all__ = ["OcclusionModel", "Part", "covered", "features", "shipped_models"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deciface.faces.align import align
 from deciface.faces.face import CHEEKS, CHIN, FOREHEAD, MOUTH_CORNERS, STOMION, STOMION_LOWER, Face
 from deciface.faces.occlusion import Part, covered
+from deciface.faces.pyramid import Pyramid
 
 
 class Verdict(StrEnum):
@@ -94,9 +95,10 @@ def _check(
     )
 
 
-def assess(image: NDArray[np.uint8], face: Face) -> Quality:
+def assess(image: NDArray[np.uint8] | Pyramid, face: Face) -> Quality:
     """Check a face in an (h, w, 3) uint8 sRGB photo: resolution, sharpness, light, pose, expression, occlusion."""
-    crop = align(image, face, "arcface-112")
+    photo = Pyramid.of(image)
+    crop = align(photo, face, "arcface-112")
     return Quality(
         (
             _check(
@@ -112,8 +114,8 @@ def assess(image: NDArray[np.uint8], face: Face) -> Quality:
             *_light(crop),
             *_pose(face),
             *_expression(face),
-            *_occlusion(image, face),
-            _drawn(image, face),
+            *_occlusion(photo, face),
+            _drawn(photo.image, face),
         )
     )
 
@@ -231,15 +233,15 @@ def _expression(face: Face) -> list[Check]:
     ]
 
 
-def _occlusion(image: NDArray[np.uint8], face: Face) -> list[Check]:
-    h, w = image.shape[:2]
+def _occlusion(photo: Pyramid, face: Face) -> list[Check]:
+    h, w = photo.image.shape[:2]
     outline = face.mesh_px[[FOREHEAD, CHIN, *CHEEKS, 109, 338, 172, 397], :2]
     unit = face.outer_canthal_px
     inside = np.minimum(outline, np.array([w - 1, h - 1]) - outline).min(1)
     out = float(-inside.min() / unit)
     return [
-        _covered(image, face, Part.EYES),
-        _covered(image, face, Part.MOUTH),
+        _covered(photo, face, Part.EYES),
+        _covered(photo, face, Part.MOUTH),
         Check(
             "cut off",
             round(max(out, 0.0), 2),
@@ -251,8 +253,8 @@ def _occlusion(image: NDArray[np.uint8], face: Face) -> list[Check]:
     ]
 
 
-def _covered(image: NDArray[np.uint8], face: Face, part: Part) -> Check:
-    probability = covered(image, face.mesh_px, part)
+def _covered(photo: Pyramid, face: Face, part: Part) -> Check:
+    probability = covered(photo, face.mesh_px, part)
     hit = probability > 0.6
     what = "a bar, sunglasses" if part is Part.EYES else "a hand, a mask"
     return Check(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from deciface.errors import InputError
 from deciface.faces.find import FaceFinder
 from deciface.faces.occlusion import OcclusionModel, Part, features
+from deciface.faces.pyramid import Pyramid
 from deciface.simulate.occluders import COVERS_EYES, COVERS_MOUTH, Occluder, occlude
 
 FOLDS = 5
@@ -70,7 +71,7 @@ def examples_of(
         shot = _photographed(painted, face.outer_canthal_px, rng)
         found = finder.find(shot).faces
         if found:
-            made.append(Example(person, scene, {p: features(shot, found[0].mesh_px, p) for p in Part}))
+            made.append(Example(person, scene, {p: features(Pyramid(shot), found[0].mesh_px, p) for p in Part}))
     return made
 
 

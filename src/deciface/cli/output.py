@@ -31,7 +31,7 @@ def note(text: str) -> None:
 
 @contextlib.contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on stderr; yields ``advance(n=1)``. Silent when stderr is not a terminal."""
+    """Show a progress bar on stderr; yields ``advance(n=1, total=None)``. Silent when stderr is not a terminal."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -44,7 +44,9 @@ def progress(description: str, total: int) -> Iterator[Callable[..., None]]:
     ) as bar:
         task = bar.add_task(description, total=total)
 
-        def advance(n: int = 1) -> None:
+        def advance(n: int = 1, *, total: int | None = None) -> None:
+            if total is not None:
+                bar.update(task, total=total)
             bar.advance(task, n)
 
         yield advance

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deciface.errors import ModelError
+
+
+@contextlib.contextmanager
+def _stderr_closed() -> Iterator[None]:
+    """Keep the runtime's own remarks ("Created ... delegate") out of the user's terminal while a network is loaded."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class Network:
@@ -32,12 +48,12 @@ class Network:
     """
 
     def __init__(self, path: Path, input_shape: Sequence[int], *, outputs: Sequence[Sequence[int]]) -> None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            self._net = Interpreter(str(path), num_threads=1)
-            self._net.allocate_tensors()
+            with _stderr_closed():
+                self._net = Interpreter(str(path), num_threads=1)
+                self._net.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{path.name} is no LiteRT network ({error}); run `deciface models fetch`") from error
         given = self._net.get_input_details()[0]

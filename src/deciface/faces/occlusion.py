@@ -38,7 +38,7 @@ PATCH_PX = {Part.EYES: (80, 40), Part.MOUTH: (56, 48)}
 
 @dataclass(frozen=True, slots=True)
 class OcclusionModel:
-    """Mean, scale and weights (d,) float32 and bias of one part; probability is logistic(w . (x - mean) / scale + b)."""
+    """Mean, scale, weights (d,) float32 and bias of one part; p = logistic(weights . (x - mean) / scale + bias)."""
 
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]

@@ -80,9 +80,7 @@ def _graded(value: float, care: float, retake: float) -> Verdict:
     return Verdict.PASS if value <= care else Verdict.CARE if value <= retake else Verdict.RETAKE
 
 
-def _check(
-    name: str, value: float, unit: str, *, care: float, retake: float, advice: str, digits: int = 2
-) -> Check:
+def _check(name: str, value: float, unit: str, *, care: float, retake: float, advice: str, digits: int = 2) -> Check:
     verdict = _graded(value, care, retake)
     sign = ">=" if care >= retake else "<="
     return Check(

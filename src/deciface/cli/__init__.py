@@ -1,0 +1,88 @@
+"""The `deciface` command. Thin: it reads options, calls a workflow, prints the answer.
+
+Exit codes: 0 good; 2 bad input, in one clear line; 3 nothing found; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from deciface import RESEARCH_USE_ONLY, __version__
+from deciface.cli import bench, cases, diagnose, models, photo, simulate, train
+from deciface.cli.demo import demo
+from deciface.cli.doctor import doctor
+from deciface.errors import DeciFaceError
+
+# Typer brings its own click in some versions; the root of its usage errors is reached through a class it exports.
+_USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+app = typer.Typer(
+    help=f"DeciFace: from a facial photo to a ranked differential of rare disorders. {RESEARCH_USE_ONLY}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"deciface {__version__}\n{RESEARCH_USE_ONLY}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda value: _version(value=value), is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("demo")(demo)
+app.command("doctor")(doctor)
+app.command("init")(cases.init)
+app.command("import")(cases.import_cases)
+app.command("encode")(photo.encode)
+app.command("diagnose")(diagnose.diagnose)
+app.command("bench")(bench.bench)
+app.add_typer(photo.app, name="photo")
+app.add_typer(models.app, name="models")
+app.add_typer(simulate.app, name="simulate")
+app.add_typer(train.app, name="train")
+
+
+def main() -> None:
+    """Run the command line; every deliberate error becomes one line on stderr and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except DeciFaceError as error:
+        _say(str(error))
+        code = error.exit_code
+    except _USAGE_ERROR as error:
+        _say(error.format_message())
+        code = 2
+    except (typer.Abort, KeyboardInterrupt):
+        _say("interrupted; nothing half-written is left behind")
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT}:
+            raise
+        _say(f"{error.filename or 'a file'} cannot be written ({error.strerror}): free space or choose another folder")
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str) -> None:
+    typer.echo("deciface: " + " ".join(message.split()), err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""`deciface diagnose`: one patient's photos against a gallery."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deciface.cases import RESEARCH_USE_ONLY, SIMULATED, Sex
+from deciface.cli.cases import workspace_folder
+from deciface.cli.output import emit, note
+from deciface.errors import OptionError
+from deciface.space import Restriction, Rule
+
+if TYPE_CHECKING:
+    from deciface.workflows.diagnosing import FaceDiagnosis
+
+
+def _ages(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    low, dash, high = text.partition("-")
+    try:
+        return float(low), float(high if dash else low)
+    except ValueError:
+        raise OptionError(f"--gallery-ages {text}: give two ages in years, e.g. 2-6 or 0.5-3") from None
+
+
+def diagnose(
+    photos: Annotated[list[Path], typer.Argument(help="One or several photos of one patient.")],
+    *,
+    gallery: Annotated[Path | None, typer.Option("--gallery", help="A workspace, or a file of encodings.")] = None,
+    workspace: Annotated[Path | None, typer.Option("--workspace", envvar="DECIFACE_WORKSPACE")] = None,
+    cases: Annotated[Path | None, typer.Option("--cases", help="Case table of a file of encodings.")] = None,
+    rule: Annotated[Rule, typer.Option("--rule", help="How photos become a list of disorders.")] = Rule.NEAREST_IMAGE,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many of each to list.")] = 30,
+    face: Annotated[int | None, typer.Option("--face", min=1, help="Which face, by size.")] = None,
+    patient: Annotated[
+        str | None, typer.Option("--patient", help="The patient's id: their own photos are left out.")
+    ] = None,
+    age_years: Annotated[float | None, typer.Option("--age-years", min=0, max=120)] = None,
+    sex: Annotated[Sex | None, typer.Option("--sex")] = None,
+    ancestry: Annotated[str | None, typer.Option("--ancestry", help="The patient's; shown, never a prior.")] = None,
+    gallery_ancestry: Annotated[
+        list[str] | None, typer.Option("--gallery-ancestry", help="Compare only with these ancestries; repeat it.")
+    ] = None,
+    gallery_sex: Annotated[Sex | None, typer.Option("--gallery-sex", help="Compare only with this sex.")] = None,
+    gallery_ages: Annotated[
+        str | None, typer.Option("--gallery-ages", help="Only ages in the photo, e.g. 2-6.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write a self-contained HTML report.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Rank disorders, genes and patients by how close their faces are, with quality and unusualness."""
+    from deciface.models import ModelStore
+    from deciface.store import Workspace
+    from deciface.workflows.diagnosing import PatientFacts, ensemble_of
+    from deciface.workflows.diagnosing import diagnose as run
+    from deciface.workflows.encoding import PhotoEncoder
+    from deciface.workflows.galleries import open_gallery
+    from deciface.workflows.reporting import write_report
+
+    where = gallery or workspace_folder(workspace)
+    opened = open_gallery(where, cases=cases)
+    answer = run(
+        photos,
+        opened,
+        encoder=PhotoEncoder(ModelStore(), ensemble=ensemble_of(opened)),
+        gallery_name=where.name,
+        facts=PatientFacts(id=patient, age_years=age_years, sex=sex and str(sex), ancestry=ancestry),
+        rule=rule,
+        restriction=Restriction(ancestry=tuple(gallery_ancestry or ()), sex=gallery_sex, age_years=_ages(gallery_ages)),
+        face_number=face,
+        top=top,
+    )
+    if report:
+        now = dt.datetime.now(dt.UTC)
+        if where.is_dir():
+            with Workspace.open(where) as shown:
+                write_report(answer, report, workspace=shown, now=now)
+        else:
+            write_report(answer, report, workspace=None, now=now)
+        note(f"report: {report}")
+    emit(answer.as_document(), "\n".join(lines_of(answer)), json=json)
+
+
+def lines_of(answer: FaceDiagnosis) -> list[str]:
+    """Say a diagnosis in lines for a terminal; simulated disorders are called so on their own line."""
+    r, u = answer.ranking, answer.unusualness
+    lines = [RESEARCH_USE_ONLY]
+    if answer.simulated:
+        lines.append(f"The gallery holds {SIMULATED}.")
+    for seen in answer.seen:
+        lines.append(f"{seen.name}: quality {seen.quality.verdict}")
+        lines += [f"    {advice}" for advice in seen.quality.advice]
+        lines += [f"    note: {remark}" for remark in seen.remarks]
+    if u.percentile is None or u.reason:
+        lines.append(f"unusualness: {u.verdict}: {u.reason}")
+    else:
+        low, high = u.interval or (0.0, 1.0)
+        lines.append(
+            f"unusualness: {u.verdict} ({100 * u.percentile:.0f} % of {u.people} unaffected people are less unusual, "
+            f"95 % interval {100 * low:.0f}-{100 * high:.0f} %)"
+        )
+    lines.append(f"disorders by {r.rule} (distance, small is close; not a probability):")
+    for d in r.disorders:
+        mark = " [simulated disorder]" if d.simulated else ""
+        lines.append(
+            f"{d.rank:5d}. {d.distance:.4f}  {d.disorder.name} ({d.patients} patients, {d.photos} photos){mark}"
+        )
+    lines.append("nearest faces:")
+    for p in r.photos[:5]:
+        what = "unaffected" if p.unaffected else ", ".join(x.name for x in p.disorders) or "undiagnosed"
+        age = f", {p.age_years:g} y" if p.age_years is not None else ""
+        mark = " [simulated person]" if p.simulated else ""
+        lines.append(f"{p.rank:5d}. {p.distance:.4f}  {p.patient_id}: {what}; {p.ancestry}, {p.sex}{age}{mark}")
+    if r.left_out:
+        lines.append(
+            f"left out of the comparison: {len(r.left_out)} photo(s) of the same patient or with the same pixels"
+        )
+    lines.append(f"compared with: {r.restriction}; {r.composition.patients} people, {r.composition.photos} photos")
+    return lines

@@ -1,0 +1,42 @@
+"""`deciface train`: learn again what the package ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deciface.cli.output import emit, progress
+
+app = typer.Typer(help="Learn models from photos.", no_args_is_help=True)
+
+
+@app.command("occlusion")
+def occlusion(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of uncovered faces, at least 20 people.")],
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the .npz goes.")],
+    person: Annotated[int, typer.Option("--person-characters", min=1, help="How much of the name says who it is.")] = 3,
+    seed: int = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Learn to tell covered eyes and mouths; prints how often each scene was called covered, people held out."""
+    from deciface.faces import FaceFinder
+    from deciface.models import ModelStore
+    from deciface.photos import find_photos
+    from deciface.training.occlusion import save, train_occlusion
+
+    paths = find_photos(photos)
+    finder = FaceFinder.from_store(ModelStore())
+    with progress("painting and looking", len(paths)) as advance:
+        models, table = train_occlusion(
+            paths, finder=finder, person_of=lambda p: p.name[:person], seed=seed, advance=advance
+        )
+    save(models, output)
+    lines = [
+        f"{part}, {scene}: {called} of {count} called covered"
+        for part, scenes in table.items()
+        for scene, (called, count) in scenes.items()
+    ]
+    emit({"output": str(output), "seed": seed, "table": table}, "\n".join(lines), json=json)

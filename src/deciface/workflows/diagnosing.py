@@ -1,0 +1,177 @@
+"""Diagnose: one patient's photos against a gallery. Face only; other evidence joins in its own rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from deciface import __version__
+from deciface.cases import RESEARCH_USE_ONLY, SIMULATED
+from deciface.errors import MismatchError
+from deciface.models import ModelCard
+from deciface.space import Gallery, Query, Ranking, Restriction, Rule, Unusualness, rank, unusualness
+from deciface.workflows.encoding import PhotoEncoder
+from deciface.workflows.looking import SeenPhoto, look
+
+
+@dataclass(frozen=True, slots=True)
+class PatientFacts:
+    """What the user says about the patient. Shown beside the gallery; never a prior for a disorder."""
+
+    id: str | None = None
+    age_years: float | None = None
+    sex: str | None = None
+    ancestry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceDiagnosis:
+    """The answer to one patient's photos.
+
+    Parameters
+    ----------
+    seen
+        The photos and the faces chosen in them.
+    facts
+        What was said about the patient.
+    ranking
+        Against the whole gallery, or the part that was asked for.
+    unusualness
+        Against unaffected faces of the same gallery.
+    cards
+        Of the encoders in use.
+    gallery_name
+        Where the gallery came from.
+    """
+
+    seen: tuple[SeenPhoto, ...]
+    facts: PatientFacts
+    ranking: Ranking
+    unusualness: Unusualness
+    cards: tuple[ModelCard, ...]
+    gallery_name: str
+
+    @property
+    def simulated(self) -> bool:
+        """Whether anybody in the gallery is simulated."""
+        return self.ranking.composition.simulated > 0
+
+    def as_document(self) -> dict[str, Any]:
+        """Return what `deciface diagnose --json` prints."""
+        r, u = self.ranking, self.unusualness
+        return {
+            "notice": RESEARCH_USE_ONLY,
+            "gallery_notice": SIMULATED if self.simulated else None,
+            "patient": asdict(self.facts),
+            "photos": [s.as_document() for s in self.seen],
+            "unusualness": {
+                "verdict": str(u.verdict),
+                "reason": u.reason,
+                "percentile": u.percentile,
+                "interval": u.interval,
+                "p": u.p,
+                "people": u.people,
+                "mean_distance": u.mean_distance,
+            },
+            "rule": str(r.rule),
+            "disorders": [
+                {
+                    "rank": d.rank,
+                    "id": d.disorder.id,
+                    "name": d.disorder.name,
+                    "distance": d.distance,
+                    "patients": d.patients,
+                    "photos": d.photos,
+                    "simulated": d.simulated,
+                }
+                for d in r.disorders
+            ],
+            "genes": [
+                {"rank": g.rank, "gene": g.gene, "no_gene_known": g.stands_for_disorder, "distance": g.distance}
+                for g in r.genes
+            ],
+            "patients": [
+                {"rank": p.rank, "patient": p.patient_id, "distance": p.distance, "ancestry": p.ancestry}
+                for p in r.patients
+            ],
+            "neighbours": [
+                {
+                    "rank": p.rank,
+                    "photo": p.photo_id,
+                    "patient": p.patient_id,
+                    "distance": p.distance,
+                    "disorders": [d.name for d in p.disorders],
+                    "unaffected": p.unaffected,
+                    "ancestry": p.ancestry,
+                    "sex": str(p.sex),
+                    "age_years": p.age_years,
+                    "simulated": p.simulated,
+                }
+                for p in r.photos
+            ],
+            "left_out": [
+                {"photo": out.photo_id, "patient": out.patient_id, "reason": str(out.reason)} for out in r.left_out
+            ],
+            "gallery": {
+                "name": self.gallery_name,
+                "digest": r.gallery_digest,
+                "restriction": str(r.restriction),
+                **asdict(r.composition),
+            },
+            "provenance": {
+                "deciface": __version__,
+                "encoders": {c.id: c.sha256 for c in self.cards},
+                "crops": dict(r.crop_version),
+                "views_used": [str(v) for v in r.views_used],
+                "views_ignored": {str(v): why for v, why in r.views_ignored},
+            },
+        }
+
+
+def ensemble_of(gallery: Gallery) -> str:
+    """Name the ensemble that gives a query every view of a gallery."""
+    by_model: dict[str, list[str]] = {}
+    for view in gallery.views:
+        name = "-".join(n for n, on in (("flip", view.flip), ("grey", view.grey)) if on) or "straight"
+        by_model.setdefault(view.model, []).append(name)
+    return "+".join(f"{model}:{','.join(views)}" for model, views in by_model.items())
+
+
+def diagnose(
+    photos: Sequence[Path],
+    gallery: Gallery,
+    *,
+    encoder: PhotoEncoder,
+    gallery_name: str,
+    facts: PatientFacts | None = None,
+    rule: Rule = Rule.NEAREST_IMAGE,
+    restriction: Restriction | None = None,
+    face_number: int | None = None,
+    top: int = 30,
+) -> FaceDiagnosis:
+    """Rank a gallery for one patient, given by one or several photos.
+
+    Raises
+    ------
+    PhotoError, NoFaceError, OptionError
+        For a photo that cannot be used.
+    MismatchError
+        When the gallery was made with another encoder or crop.
+    NoGalleryError
+        When nobody is left to compare with.
+    """
+    facts = facts or PatientFacts()
+    seen = tuple(look(p, encoder.finder, name=str(p), face_number=face_number) for p in photos)
+    if len({s.photo.pixel_sha256 for s in seen}) < len(seen):
+        raise MismatchError("the same photo is given twice; give each photo of the patient once")
+    query = Query.of([e for s in seen for e in encoder.encode(s)], patient_id=facts.id)
+    return FaceDiagnosis(
+        seen=seen,
+        facts=facts,
+        ranking=rank(gallery, query, rule=rule, top=top, subset=restriction),
+        unusualness=unusualness(gallery, query, subset=restriction),
+        cards=tuple(m.encoder.card for m in encoder.ensemble.members),
+        gallery_name=gallery_name,
+    )

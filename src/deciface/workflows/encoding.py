@@ -1,0 +1,235 @@
+"""Encode photos, one or a hundred thousand: decode, find the face, crop, encode in every view.
+
+One photo is encoded in this process; from `POOL_FROM` photos on a pool of processes shares the cores, each process with
+one thread (two threads of one network gain less than two processes, and never disturb each other).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deciface.cases import Encoding, View
+from deciface.encoders import Ensemble, available_cores, encode_views, open_encoder, open_ensemble
+from deciface.errors import DeciFaceError, NothingFoundError
+from deciface.faces import FaceFinder, align, template
+from deciface.models import ModelStore
+from deciface.workflows.looking import SeenPhoto, look
+
+DEFAULT_ENSEMBLE = "dlib-resnet"
+POOL_FROM = 8
+_CHUNK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A photo that could not be encoded, and why; `exit_code` as of its error."""
+
+    photo: str
+    message: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPhoto:
+    """One photo's encodings, and what was seen on the way; `png` holds its pixels without metadata where asked for."""
+
+    name: str
+    pixel_sha256: str
+    encodings: tuple[Encoding, ...]
+    quality: str
+    remarks: tuple[str, ...]
+    png: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPhotos:
+    """All photos that could be encoded, in the order given, and the problems of the others."""
+
+    photos: tuple[EncodedPhoto, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def encodings(self) -> list[Encoding]:
+        """All encodings, photo by photo."""
+        return [e for photo in self.photos for e in photo.encodings]
+
+
+class PhotoEncoder:
+    """Face finder and ensemble together, in one process with one thread.
+
+    Parameters
+    ----------
+    store
+        Where the model files are.
+    ensemble
+        Encoders and views by name, see `deciface.encoders.parse_ensemble`.
+    """
+
+    def __init__(self, store: ModelStore, *, ensemble: str = DEFAULT_ENSEMBLE) -> None:
+        self.finder = FaceFinder.from_store(store)
+        self.ensemble: Ensemble = open_ensemble(ensemble, partial(open_encoder, store))
+
+    def encode(self, seen: SeenPhoto, *, photo_id: str | None = None) -> tuple[Encoding, ...]:
+        """Encode the chosen face of a photo in every view of the ensemble."""
+        crops = {a: align(seen.pyramid, seen.face, a)[None] for a in self.ensemble.alignments}
+        vectors = encode_views(crops, self.ensemble)
+        cards = {m.encoder.card.id: m.encoder.card for m in self.ensemble.members}
+
+        def named(view: View, matrix: NDArray[np.float32]) -> Encoding:
+            card = cards[view.model]
+            return Encoding(
+                photo_id=photo_id or seen.name,
+                photo_sha256=seen.photo.pixel_sha256,
+                crop_version=template(card.alignment or "").version,
+                encoder_sha256=card.sha256,
+                view=view,
+                vector=matrix[0],
+            )
+
+        return tuple(named(view, matrix) for view, matrix in vectors)
+
+
+def photo_ids(paths: Sequence[Path]) -> list[str]:
+    """Name photos by file name, or by the path below their common folder where names repeat."""
+    names = [p.name for p in paths]
+    if len(set(names)) == len(names):
+        return names
+    resolved = [p.resolve() for p in paths]
+    shared = Path(*_common([p.parent.parts for p in resolved]))
+    return [p.relative_to(shared).as_posix() for p in resolved]
+
+
+def _common(parts: Iterable[tuple[str, ...]]) -> list[str]:
+    columns = zip(*parts, strict=False)
+    shared = []
+    for column in columns:
+        if len(set(column)) > 1:
+            break
+        shared.append(column[0])
+    return shared
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    path: Path
+    photo_id: str
+    face_number: int | None
+    keep_png: bool
+
+
+_worker: PhotoEncoder | None = None
+
+
+def _start(root: Path, ensemble: str) -> None:
+    global _worker
+    _worker = PhotoEncoder(ModelStore(root), ensemble=ensemble)
+
+
+def _work(task: _Task) -> EncodedPhoto | Problem:
+    if _worker is None:
+        raise RuntimeError("the worker was not started")
+    return _encoded(_worker, task)
+
+
+def _encoded(encoder: PhotoEncoder, task: _Task) -> EncodedPhoto | Problem:
+    try:
+        seen = look(task.path, encoder.finder, name=task.photo_id, face_number=task.face_number)
+        encodings = encoder.encode(seen)
+    except DeciFaceError as error:
+        return Problem(task.photo_id, str(error), error.exit_code)
+    return EncodedPhoto(
+        task.photo_id,
+        seen.photo.pixel_sha256,
+        encodings,
+        str(seen.quality.verdict),
+        seen.remarks,
+        png_bytes(seen.photo.pixels) if task.keep_png else None,
+    )
+
+
+def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
+    """Return (h, w, 3) uint8 pixels as a PNG without metadata: what is kept is exactly what was encoded."""
+    import cv2
+
+    _, code = cv2.imencode(".png", pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    return code.tobytes()
+
+
+def encode_photos(
+    paths: Sequence[Path],
+    *,
+    store: ModelStore,
+    ensemble: str = DEFAULT_ENSEMBLE,
+    face_number: int | None = None,
+    names: Sequence[str] | None = None,
+    processes: int | None = None,
+    keep_png: bool = False,
+    advance: Callable[[], None] = lambda: None,
+) -> EncodedPhotos:
+    """Encode many photos; a photo that cannot be encoded becomes a problem and stops nobody else.
+
+    Parameters
+    ----------
+    paths
+        Photos.
+    store, ensemble
+        Models, see `PhotoEncoder`.
+    face_number
+        Which face to take in every photo; the largest when left out.
+    names
+        Photo ids; made from the file names when left out.
+    processes
+        How many; one below `POOL_FROM` photos, else one a core.
+    keep_png
+        Give the pixels back, too.
+    advance
+        Called after every photo.
+
+    Raises
+    ------
+    NothingFoundError
+        Without photos.
+    ModelError
+        When a model is missing, altered or of the wrong shape.
+    """
+    if not paths:
+        raise NothingFoundError("no photos given; name at least one file or folder")
+    tasks = [_Task(p, n, face_number, keep_png) for p, n in zip(paths, names or photo_ids(paths), strict=True)]
+    count = processes or (1 if len(tasks) < POOL_FROM else min(available_cores(), len(tasks) // _CHUNK))
+    found: list[EncodedPhoto | Problem] = []
+    if count == 1:
+        encoder = PhotoEncoder(store, ensemble=ensemble)
+        for task in tasks:
+            found.append(_encoded(encoder, task))
+            advance()
+    else:
+        PhotoEncoder(store, ensemble=ensemble)  # a missing model is told once, here, not by every process
+        found = _in_pool(tasks, store=store, ensemble=ensemble, processes=count, advance=advance)
+    return EncodedPhotos(
+        tuple(f for f in found if isinstance(f, EncodedPhoto)), tuple(f for f in found if isinstance(f, Problem))
+    )
+
+
+def _in_pool(
+    tasks: Sequence[_Task],
+    *,
+    store: ModelStore,
+    ensemble: str,
+    processes: int,
+    advance: Callable[[], None],
+) -> list[EncodedPhoto | Problem]:
+    import multiprocessing
+
+    found: list[EncodedPhoto | Problem] = []
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, initializer=_start, initargs=(store.root, ensemble)) as pool:
+        for one in pool.imap(_work, tasks, chunksize=_CHUNK):
+            found.append(one)
+            advance()
+    return found

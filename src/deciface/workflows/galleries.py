@@ -1,0 +1,65 @@
+"""Open a gallery: a workspace, or a file of encodings with the case table that says who is who."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deciface.cases import Encoding, Photo
+from deciface.errors import InputError, NoGalleryError, OptionError
+from deciface.formats.cases_csv import read_cases
+from deciface.formats.encodings import SUFFIXES, read_encodings
+from deciface.space import Gallery
+from deciface.store import Workspace
+from deciface.workflows.importing import photo_of
+
+
+def open_gallery(path: Path, *, cases: Path | None = None) -> Gallery:
+    """Open a gallery.
+
+    Parameters
+    ----------
+    path
+        A workspace folder, or a .csv, .parquet or .npz file of encodings.
+    cases
+        With a file of encodings: the case table whose `photo` column names the same photos.
+
+    Raises
+    ------
+    NoGalleryError
+        When there is nobody in it.
+    InputError, OptionError, StorageError, TableError, MismatchError
+        When it cannot be opened or does not fit together.
+    """
+    if path.is_dir():
+        with Workspace.open(path) as workspace:
+            return workspace.gallery()
+    if not path.exists():
+        raise InputError(
+            f"gallery '{path}' does not exist; give a workspace folder or a file of encodings ({', '.join(SUFFIXES)})"
+        )
+    if cases is None:
+        raise OptionError(f"'{path.name}' says no names: give the case table too, --cases TABLE.csv")
+    return joined(read_encodings(path), cases, source=path.name)
+
+
+def joined(encodings: list[Encoding], cases: Path, *, source: str) -> Gallery:
+    """Join encodings with a case table by photo: the path in the table, or its file name.
+
+    Raises
+    ------
+    NoGalleryError
+        When no photo of the table is encoded, or people in the encodings are missing from the table.
+    """
+    sha256 = {e.photo_id: e.photo_sha256 for e in encodings}
+    photos: list[Photo] = []
+    for _, row in read_cases(cases).rows:
+        below = row.photo_path
+        if below.is_relative_to(cases.parent):
+            below = below.relative_to(cases.parent)
+        name = next((n for n in (below.as_posix(), row.photo_path.name) if n in sha256), None)
+        if name is not None:
+            photos.append(photo_of(row, photo_id=name, sha256=sha256[name]))
+    if not photos:
+        raise NoGalleryError(f"no photo of '{cases.name}' is encoded in '{source}'; encode them: deciface encode")
+    named = {p.id for p in photos}
+    return Gallery.build(photos, [e for e in encodings if e.photo_id in named])

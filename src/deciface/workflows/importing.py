@@ -1,0 +1,134 @@
+"""Import a case table into a workspace: photos, people and diagnoses, each face encoded on the way.
+
+Good rows are imported, every problem is named with its place. A process that is killed leaves whole batches; the same
+import run again adds what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deciface.cases import Photo
+from deciface.errors import InputError, MismatchError, NothingFoundError
+from deciface.formats.case_cells import CaseRow
+from deciface.formats.cases_csv import read_cases
+from deciface.models import ModelStore
+from deciface.store import Added, Workspace
+from deciface.workflows.encoding import DEFAULT_ENSEMBLE, EncodedPhoto, encode_photos
+
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did.
+
+    Parameters
+    ----------
+    photos, already_there
+        How many were added, and how many were in the workspace before.
+    patients
+        How many people the table names.
+    problems
+        One line each.
+    """
+
+    photos: int
+    already_there: int
+    patients: int
+    problems: tuple[str, ...]
+
+
+def photo_of(row: CaseRow, *, photo_id: str, sha256: str) -> Photo:
+    """Make the record of a photo from its row."""
+    return Photo(
+        id=photo_id,
+        patient=row.patient,
+        sha256=sha256,
+        age_years=row.age_years,
+        diagnoses=row.diagnoses,
+        unaffected=row.unaffected,
+        phenotypes=row.phenotypes,
+    )
+
+
+def import_table(
+    path: Path,
+    workspace: Workspace,
+    *,
+    store: ModelStore,
+    ensemble: str = DEFAULT_ENSEMBLE,
+    rows: Sequence[tuple[int, CaseRow]] | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> Imported:
+    """Import the photos of a case table and encode them.
+
+    Parameters
+    ----------
+    path
+        The table; photo paths are relative to its folder.
+    workspace
+        Where everything goes.
+    store, ensemble
+        Models.
+    rows
+        Only these of the table's rows; all when left out.
+    advance
+        Called after every photo.
+
+    Raises
+    ------
+    TableError
+        When the table cannot be read at all.
+    NothingFoundError
+        When it has no usable row.
+    InputError
+        When no photo could be imported; the message holds the first problem.
+    """
+    table = read_cases(path)
+    chosen = list(rows if rows is not None else table.rows)
+    problems = [str(p) for p in table.problems]
+    if not chosen:
+        raise NothingFoundError(f"'{path.name}' has no row that can be imported{_first(problems)}")
+    added = known = 0
+    for batch in _batches(chosen):
+        files = [row.photo_path for _, row in batch]
+        names = [_photo_id(file, path.parent) for file in files]
+        done = encode_photos(files, store=store, ensemble=ensemble, names=names, keep_png=True, advance=advance)
+        place = dict(zip(names, batch, strict=True))
+        problems += [f"{path.name}, row {place[p.photo][0]}: {p.message}" for p in done.problems]
+        for photo in done.photos:
+            number, row = place[photo.name]
+            try:
+                if _add(workspace, photo, row) is Added.ADDED:
+                    added += 1
+                else:
+                    known += 1
+            except (InputError, MismatchError) as error:
+                problems.append(f"{path.name}, row {number}: {error}")
+    if added + known == 0:
+        raise InputError(f"none of the {len(chosen)} rows of '{path.name}' could be imported{_first(problems)}")
+    return Imported(added, known, len({row.patient.id for _, row in chosen}), tuple(problems))
+
+
+def _first(problems: Sequence[str]) -> str:
+    return f"; the first problem: {problems[0]}" if problems else ""
+
+
+def _batches(rows: Sequence[tuple[int, CaseRow]]) -> Iterator[list[tuple[int, CaseRow]]]:
+    for at in range(0, len(rows), BATCH):
+        yield list(rows[at : at + BATCH])
+
+
+def _photo_id(path: Path, folder: Path) -> str:
+    resolved, root = path.resolve(), folder.resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else path.name
+
+
+def _add(workspace: Workspace, photo: EncodedPhoto, row: CaseRow) -> Added:
+    record = photo_of(row, photo_id=photo.name, sha256=photo.pixel_sha256)
+    state = workspace.add_photo(record, photo.png or b"")
+    workspace.add_encodings(photo.encodings)
+    return state

@@ -173,16 +173,36 @@ def warp(
 
 @app.command("fit")
 def fit_model(
-    photos: Annotated[Path, typer.Argument(help="A folder of photos, each with its .tem template.")],
+    photos: Annotated[Path, typer.Argument(help="A folder of neutral photos, each with its .tem template.")],
     *,
-    groups: Annotated[Path, typer.Option("--groups", help="CSV: face_id, face_age, face_gender, face_eth.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the .npz goes.")],
+    groups: Annotated[Path, typer.Option("--groups", help="CSV: photo (or face_id), ancestry, sex, age_years.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the .npz goes; its card goes beside it.")],
+    source: Annotated[
+        str, typer.Option("--source", help="Where the photos come from and under which licence; 'london' for that set.")
+    ],
     json: Json = False,
 ) -> None:
-    """Learn an appearance model from neutral photos with landmark templates."""
-    from deciface.workflows.appearance import fit_folder
+    """Learn an appearance model: group means and principal components, no photo and no vector of a person."""
+    from threadpoolctl import threadpool_limits
 
-    with progress("learning", 1) as advance:
-        made = fit_folder(photos, groups, output)
-        advance()
-    emit(made, f"appearance model of {made['people']} people: {output}", json=json)
+    from deciface.simulate import fit
+    from deciface.simulate.training_set import LONDON_SOURCE, read_training_set, write_card
+
+    training = read_training_set(photos, groups)
+    with progress("reading photos", len(training.photos)) as advance, threadpool_limits(1):  # same photos, same file
+        model = fit(
+            training.photos,
+            training.templates,
+            training.groups,
+            source=LONDON_SOURCE if source == "london" else source,
+            progress=lambda *_: advance(),
+        )
+    model.save(output)
+    card = output.with_suffix(".card.yaml")
+    command = f"deciface simulate fit {photos.name} --groups {groups.name} --source '{source}' -o {output.name}"
+    write_card(model, card, training=training, command=command)
+    emit(
+        {"output": str(output), "card": str(card), "people": len(training.photos), "sha256": model.sha256},
+        f"appearance model of {len(training.photos)} people: {output}, {card}",
+        json=json,
+    )

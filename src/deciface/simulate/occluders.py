@@ -43,13 +43,15 @@ def _polygon(frame: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray
     return np.round((points @ frame[:, :2].T + frame[:, 2]) * 16).astype(np.int32)
 
 
-def _cover(shape: tuple[int, ...], frame: NDArray[np.float64], outline: NDArray[np.float64], soft_px: float) -> NDArray:
+def _cover(
+    shape: tuple[int, ...], frame: NDArray[np.float64], outline: NDArray[np.float64], soft_px: float
+) -> NDArray[np.float32]:
     import cv2
 
     mask = np.zeros(shape[:2], np.uint8)
     cv2.fillPoly(mask, [_polygon(frame, outline)], 255, lineType=cv2.LINE_AA, shift=4)
-    out = mask.astype(np.float32) / 255
-    return cv2.GaussianBlur(out, (0, 0), soft_px) if soft_px > 0.3 else out
+    out = mask.astype(np.float32) / np.float32(255)
+    return np.asarray(cv2.GaussianBlur(out, (0, 0), soft_px) if soft_px > 0.3 else out, np.float32)
 
 
 def _blend(image: NDArray[np.uint8], colour: NDArray[np.floating], alpha: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -161,7 +163,7 @@ def _mask(
     edge = mesh[
         [234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454], :2
     ]
-    outline = edge @ inverse[:, :2].T + inverse[:, 2]
+    outline = edge.astype(np.float64) @ inverse[:, :2].T + inverse[:, 2]
     top = mesh[[1, 6], :2] @ inverse[:, :2].T + inverse[:, 2]
     height = top[0, 1] - rng.uniform(-0.02, 0.25) * (top[0, 1] - top[1, 1])
     outline[:, 1] = np.maximum(outline[:, 1], height + 0.3 * np.abs(outline[:, 0] - top[0, 0]))

@@ -12,8 +12,10 @@ from deciface.cases.records import (
     TermState,
     View,
 )
+from deciface.cases.table import CASE_TABLE_COLUMNS
 
 __all__ = [
+    "CASE_TABLE_COLUMNS",
     "RESEARCH_USE_ONLY",
     "SIMULATED",
     "Ancestry",

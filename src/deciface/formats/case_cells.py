@@ -8,23 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deciface.cases import Ancestry, Diagnosis, Disorder, Patient, Phenotype, Sex, TermState
+from deciface.cases import CASE_TABLE_COLUMNS, Ancestry, Diagnosis, Disorder, Patient, Phenotype, Sex, TermState
 from deciface.formats.text import Problem, in_one_line
 
-COLUMNS = (
-    "photo",
-    "patient",
-    "disorder",
-    "disorder_name",
-    "gene",
-    "age_years",
-    "sex",
-    "ancestry",
-    "country",
-    "unaffected",
-    "hpo",
-    "simulated",
-)
+COLUMNS = CASE_TABLE_COLUMNS
 REQUIRED = ("photo", "patient")
 OLDEST_YEARS = 120.0
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from importlib import resources
@@ -21,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.cases import Sex
-from deciface.errors import ModelError, OptionError, StorageError
+from deciface.errors import ModelError, OptionError
 from deciface.simulate import texture_frame as raster
 from deciface.simulate.template import N_POINTS, EyeFrame, Points
+from deciface.whole_files import write_whole
 
 FORMAT = "deciface-appearance-1"
 CLIP_SD = 2.0
@@ -142,7 +142,7 @@ class AppearanceModel:
 
     def save(self, path: Path) -> None:
         """Write the .npz atomically."""
-        write_atomically(path, self.packed)
+        write_whole(path, self.packed)
 
     @classmethod
     def load(cls, path: Path) -> AppearanceModel:
@@ -299,28 +299,6 @@ class AppearanceModel:
         base = basis.effects[self._group(identity.ancestry)] + sex * basis.effects[n] + decades * basis.effects[n + 1]
         weights = np.ones((1, 1)) if height is None else raster.band_weights(np.asarray(height, dtype=np.float64))
         return np.asarray(base + c @ basis.components), weights
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half of it.
-
-    Raises
-    ------
-    StorageError
-        If the folder is missing or the disk is full.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"{path}: cannot be written ({error.strerror}); check the folder and the free space"
-        ) from error
 
 
 def spread_out(values: Array, domain: raster.Mask) -> raster.Image:

@@ -31,30 +31,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import deciface
-from deciface.cases import RESEARCH_USE_ONLY, SIMULATED, Sex
+from deciface.cases import CASE_TABLE_COLUMNS, RESEARCH_USE_ONLY, SIMULATED, Sex
 from deciface.errors import OptionError, StorageError
 from deciface.photos import write_photo
-from deciface.simulate.appearance import AppearanceModel, write_atomically
+from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.faces import PHOTO_PX, SimulatedFace, simulate_face
 from deciface.simulate.features import FEATURES, MAX_SD, velocity
 from deciface.simulate.syndromes import DISORDERS, SimulatedDisorder, disorder
 from deciface.simulate.template import anchors_from_template
 from deciface.simulate.warp import rms_strain
-
-COLUMNS = (
-    "photo",
-    "patient",
-    "disorder",
-    "disorder_name",
-    "gene",
-    "age_years",
-    "sex",
-    "ancestry",
-    "country",
-    "unaffected",
-    "hpo",
-    "simulated",
-)
+from deciface.whole_files import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +353,7 @@ def _write_tables(
 ) -> None:
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(CASE_TABLE_COLUMNS)
     for t in tasks:
         d = t.disorder
         labels = (d.id, d.name, d.gene) if d else ("", "", "")
@@ -391,6 +377,6 @@ def _write_tables(
         "people_by_ancestry": Counter(t.ancestry for t in people.values()),
         "sha256": {"cases.csv": hashlib.sha256(cases).hexdigest(), "truth.jsonl": hashlib.sha256(lines).hexdigest()},
     }
-    write_atomically(folder / "cases.csv", cases)
-    write_atomically(folder / "truth.jsonl", lines)
-    write_atomically(folder / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+    write_whole(folder / "cases.csv", cases)
+    write_whole(folder / "truth.jsonl", lines)
+    write_whole(folder / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())

@@ -12,8 +12,9 @@ import yaml
 
 from deciface.cases import Sex
 from deciface.errors import InputError, TableError
-from deciface.simulate.appearance import AppearanceModel, write_atomically
+from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.fitting import MIN_GROUP, PersonGroup
+from deciface.whole_files import write_whole
 
 LONDON_SOURCE = (
     "Face Research Lab London Set, DeBruine & Jones 2017, https://doi.org/10.6084/m9.figshare.5047666, CC BY 4.0; "
@@ -152,4 +153,4 @@ def write_card(model: AppearanceModel, path: Path, *, training: TrainingSet, com
         "not_for": "estimating how any population looks; children; recognition of persons",
         "made_by": command,
     }
-    write_atomically(path, yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110).encode())
+    write_whole(path, yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110).encode())

@@ -1,4 +1,4 @@
-"""DeciFace: the influence of ethnic background on the facial features of rare Mendelian disorders. Research use only."""
+"""DeciFace: how ethnic background influences the facial features of rare Mendelian disorders. Research use only."""
 
 from deciface.cases.notice import RESEARCH_USE_ONLY
 

@@ -8,11 +8,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from deciface.cases import SIMULATED
+from deciface.cases import CASE_TABLE_COLUMNS, SIMULATED
 from deciface.errors import OptionError, StorageError
 from deciface.photos import read_photo
 from deciface.simulate import DISORDERS, FEATURES, CohortPlan, disorder, simulate_cohort
-from deciface.simulate.cohort import COLUMNS
 
 PLAN = CohortPlan(
     patients_per_disorder=2, unaffected=4, disorders=("SIM-01", "SIM-10"), photos=(1, 2), recorded=1.0, size_px=128
@@ -48,7 +47,7 @@ def digest(folder):
 
 def test_table_has_one_row_per_photo_and_every_photo_is_there(cohort):
     table = rows(cohort)
-    assert list(table[0]) == list(COLUMNS)
+    assert list(table[0]) == list(CASE_TABLE_COLUMNS)
     assert len(table) == cohort.photos
     assert {r["patient"] for r in table} == {
         r["patient"] for r in table if r["photo"].startswith(f"photos/{r['patient']}-")

@@ -1,4 +1,4 @@
-"""`deciface bench planted`: how often a planted disorder is ranked first among ten, by dose, in real and simulated faces.
+"""`deciface bench planted`: how often a planted disorder is ranked first among ten, in real and simulated faces.
 
 Every person is planted with one disorder, photographed with random light, tilt, noise and compression, and ranked
 against everybody else: nobody is in the gallery and the query at once. Chance is 10 %; at 0 SD nothing is planted.
@@ -6,6 +6,7 @@ against everybody else: nobody is in the gallery and the query at once. Chance i
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,6 @@ from deciface.cases import Diagnosis, Disorder, Encoding, Patient, Photo, Sex
 from deciface.encoders import available_cores
 from deciface.errors import NothingFoundError
 from deciface.models import ModelStore
-from deciface.photos import pixel_sha256
 from deciface.simulate import DISORDERS, AppearanceModel, PhotoAnchors, draw_nuisance, simulate_face, warp_photo
 from deciface.simulate.nuisance import expose
 from deciface.space import Gallery, Query, Rule, rank
@@ -177,10 +177,8 @@ def measure(
 def run(*, ensemble: str = DEFAULT_ENSEMBLE) -> Bench:
     """Measure real (where the London photos are) and simulated faces."""
     groups: list[tuple[str, Sequence[Person | None]]] = [("simulated faces", [None] * 100)]
-    try:
+    with contextlib.suppress(NothingFoundError):  # not everybody has the London photos
         groups.insert(0, ("London faces", london()))
-    except NothingFoundError:
-        pass
     rows = []
     for where, people in groups:
         for dose, rule, share, count in measure(ensemble, people, doses_sd=DOSES_SD):
@@ -188,7 +186,6 @@ def run(*, ensemble: str = DEFAULT_ENSEMBLE) -> Bench:
             if rule is Rule.DISORDER_CENTROID and where == "London faces" and dose == 2:
                 target, holds = ">= 45", share >= 0.45
             if dose == 0:
-                # the same people in every assignment: as uncertain as one assignment, 3.4 points (measured), over its root
                 target, holds = "chance: 10 +- 2", abs(100 * share - 10) <= 2
             rows.append(
                 Row(

@@ -1,12 +1,12 @@
-"""Things that cover a face, painted on: eye bars, sunglasses, spectacles, masks, hands. For training and tests of the
-occlusion checks, and as nuisance in simulated cohorts.
+"""Things that cover a face, painted on: eye bars, sunglasses, spectacles, masks, hands.
 
-Everything is placed by the 468-point mesh in the eye frame: origin between the eyes, x along the outer canthi, unit
-the outer-canthal distance (OCD), y down.
+For training and tests of the occlusion checks. Everything is placed by the 468-point mesh in the eye frame: origin
+between the eyes, x along the outer canthi, unit the outer-canthal distance (OCD), y down.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -25,6 +25,17 @@ class Occluder(StrEnum):
     SPECTACLES = "spectacles"
     MASK = "mask"
     HAND = "hand"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What a painter gets: photo (h, w, 3), mesh (468, 3) in photo_px, eye frame to photo_px, what to paint, chance."""
+
+    image: NDArray[np.uint8]
+    mesh: NDArray[np.float32]
+    frame: NDArray[np.float64]
+    what: Occluder
+    rng: np.random.Generator
 
 
 COVERS_EYES = (Occluder.BLACK_BAR, Occluder.GREY_BAR, Occluder.PIXELATED_BAR, Occluder.SUNGLASSES)
@@ -81,7 +92,7 @@ def occlude(
         Occluder.MASK: _mask,
         Occluder.HAND: _hand,
     }[what]
-    return painter(image, mesh_px, frame, what, rng)
+    return painter(_Scene(image, mesh_px, frame, what, rng))
 
 
 def _bar_outline(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -90,25 +101,15 @@ def _bar_outline(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.array([[-half, -up - tilt], [half, -up + tilt], [half, down + tilt], [-half, down - tilt]])
 
 
-def _bar(
-    image: NDArray[np.uint8],
-    _mesh: NDArray[np.float32],
-    frame: NDArray[np.float64],
-    what: Occluder,
-    rng: np.random.Generator,
-) -> NDArray[np.uint8]:
-    tone = rng.uniform(0, 25) if what is Occluder.BLACK_BAR else rng.uniform(60, 235)
+def _bar(scene: _Scene) -> NDArray[np.uint8]:
+    image, frame, rng = scene.image, scene.frame, scene.rng
+    tone = rng.uniform(0, 25) if scene.what is Occluder.BLACK_BAR else rng.uniform(60, 235)
     alpha = _cover(image.shape, frame, _bar_outline(rng), rng.uniform(0, 1.0))
     return _blend(image, np.full(3, tone), alpha)
 
 
-def _pixelated(
-    image: NDArray[np.uint8],
-    _mesh: NDArray[np.float32],
-    frame: NDArray[np.float64],
-    _what: Occluder,
-    rng: np.random.Generator,
-) -> NDArray[np.uint8]:
+def _pixelated(scene: _Scene) -> NDArray[np.uint8]:
+    image, frame, rng = scene.image, scene.frame, scene.rng
     import cv2
 
     block = max(2, round(float(np.hypot(*frame[:, 0])) * rng.uniform(0.09, 0.22)))
@@ -118,17 +119,12 @@ def _pixelated(
     return _blend(image, coarse.astype(np.float32), _cover(image.shape, frame, _bar_outline(rng), 0.5))
 
 
-def _glasses(
-    image: NDArray[np.uint8],
-    mesh: NDArray[np.float32],
-    frame: NDArray[np.float64],
-    what: Occluder,
-    rng: np.random.Generator,
-) -> NDArray[np.uint8]:
+def _glasses(scene: _Scene) -> NDArray[np.uint8]:
+    image, frame, rng = scene.image, scene.frame, scene.rng
     import cv2
 
     unit = float(np.hypot(*frame[:, 0]))
-    sunny = what is Occluder.SUNGLASSES
+    sunny = scene.what is Occluder.SUNGLASSES
     rx, ry = rng.uniform(0.25, 0.31), rng.uniform(0.155, 0.24)
     power, drop = rng.uniform(2.0, 4.5), rng.uniform(0.0, 0.06)
     tone = rng.uniform([0, 0, 0], [70, 55, 50])
@@ -152,19 +148,14 @@ def _glasses(
     return out
 
 
-def _mask(
-    image: NDArray[np.uint8],
-    mesh: NDArray[np.float32],
-    frame: NDArray[np.float64],
-    _what: Occluder,
-    rng: np.random.Generator,
-) -> NDArray[np.uint8]:
+def _mask(scene: _Scene) -> NDArray[np.uint8]:
+    image, frame, rng = scene.image, scene.frame, scene.rng
     inverse = np.linalg.inv(np.vstack([frame, [0, 0, 1]]))[:2]
-    edge = mesh[
+    edge = scene.mesh[
         [234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454], :2
     ]
     outline = edge.astype(np.float64) @ inverse[:, :2].T + inverse[:, 2]
-    top = mesh[[1, 6], :2] @ inverse[:, :2].T + inverse[:, 2]
+    top = scene.mesh[[1, 6], :2] @ inverse[:, :2].T + inverse[:, 2]
     height = top[0, 1] - rng.uniform(-0.02, 0.25) * (top[0, 1] - top[1, 1])
     outline[:, 1] = np.maximum(outline[:, 1], height + 0.3 * np.abs(outline[:, 0] - top[0, 0]))
     outline = np.vstack([outline, [[top[0, 0], height]]])
@@ -176,19 +167,14 @@ def _mask(
     return _blend(image, shade, _cover(image.shape, frame, outline, 1.0))
 
 
-def _hand(
-    image: NDArray[np.uint8],
-    mesh: NDArray[np.float32],
-    frame: NDArray[np.float64],
-    _what: Occluder,
-    rng: np.random.Generator,
-) -> NDArray[np.uint8]:
+def _hand(scene: _Scene) -> NDArray[np.uint8]:
+    image, frame, rng = scene.image, scene.frame, scene.rng
     import cv2
 
     unit = float(np.hypot(*frame[:, 0]))
     inverse = np.linalg.inv(np.vstack([frame, [0, 0, 1]]))[:2]
-    mouth = mesh[[13, 14], :2].mean(0) @ inverse[:, :2].T + inverse[:, 2]
-    cheek = mesh[[50, 280, 101, 330], :2].astype(int)
+    mouth = scene.mesh[[13, 14], :2].mean(0) @ inverse[:, :2].T + inverse[:, 2]
+    cheek = scene.mesh[[50, 280, 101, 330], :2].astype(int)
     inside = np.clip(cheek, 2, np.array(image.shape[1::-1]) - 3)
     skin = np.array([image[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(0) for x, y in inside]).mean(0)
     out = image
@@ -198,7 +184,8 @@ def _hand(
     side = rng.choice([-1.0, 1.0])
     for k in range(count):
         finger = _superellipse(0.0, (k - (count - 1) / 2) * width, rng.uniform(0.42, 0.6), width * 0.54, 5)
-        finger = (finger + [side * 0.12, 0]) @ turn.T + mouth + [0, rng.uniform(-0.02, 0.02)]
+        aside, drift = np.array([side * 0.12, 0.0]), np.array([0.0, rng.uniform(-0.02, 0.02)])
+        finger = (finger + aside) @ turn.T + mouth + drift
         alpha = _cover(image.shape, frame, finger, 1.2)
         inner = cv2.GaussianBlur(alpha, (0, 0), unit * width * 0.25)
         tone = skin * rng.uniform(0.9, 1.1) * (0.55 + 0.5 * np.clip(inner * 1.2, 0, 1))[..., None]

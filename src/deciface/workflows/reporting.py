@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from deciface import __version__
 from deciface.faces import align
-from deciface.whole_files import write_whole
 from deciface.photos import read_photo
 from deciface.reports.case import CaseReport, ReportedPhoto, render
 from deciface.reports.pictures import shrunk
 from deciface.store import Workspace
+from deciface.whole_files import write_whole
 from deciface.workflows.diagnosing import FaceDiagnosis
 
 NEIGHBOURS_SHOWN = 8

@@ -48,3 +48,9 @@ def test_arcface_template_is_the_published_one():
 def test_unknown_template_names_those_there_are():
     with pytest.raises(OptionError, match="'arcface-113' is not known; allowed are arcface-112, dlib-150"):
         template("arcface-113")
+
+
+def test_cards_may_name_every_template_and_no_other():
+    from deciface.models import ALIGNMENTS
+
+    assert {name: t.size_px for name, t in TEMPLATES.items()} == {name: size for name, (size, _) in ALIGNMENTS.items()}

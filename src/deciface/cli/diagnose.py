@@ -120,5 +120,7 @@ def lines_of(answer: FaceDiagnosis) -> list[str]:
         lines.append(
             f"left out of the comparison: {len(r.left_out)} photo(s) of the same patient or with the same pixels"
         )
+    if r.unverified:
+        lines.append(f"not verified: weights or crops of {', '.join(r.unverified)} are unknown on both sides")
     lines.append(f"compared with: {r.restriction}; {r.composition.patients} people, {r.composition.photos} photos")
     return lines

@@ -221,7 +221,7 @@ def _rank_of_own(gallery: Gallery, row: CaseRow, photos: list[EncodedPhoto], rul
 def _accuracy(gallery: Gallery, people: dict[str, tuple[CaseRow, list[EncodedPhoto]]]) -> tuple[Accuracy, ...]:
     disorders = len({d.disorder.id for p in gallery.photos for d in p.diagnoses})
     found = []
-    for rule in (Rule.NEAREST_IMAGE, Rule.DISORDER_CENTROID):
+    for rule in (Rule.NEAREST_IMAGE, Rule.DISORDER_CENTROID, Rule.DISCRIMINANT):
         ranks = {who: _rank_of_own(gallery, row, photos, rule) for who, (row, photos) in people.items()}
         groups = {"everybody": list(people)}
         for who, (row, _) in people.items():

@@ -126,6 +126,7 @@ class FaceDiagnosis:
                 "crops": dict(r.crop_version),
                 "views_used": [str(v) for v in r.views_used],
                 "views_ignored": {str(v): why for v, why in r.views_ignored},
+                "unverified": list(r.unverified),
             },
         }
 

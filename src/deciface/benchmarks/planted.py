@@ -183,7 +183,7 @@ def run(*, ensemble: str = DEFAULT_ENSEMBLE) -> Bench:
     for where, people in groups:
         for dose, rule, share, count in measure(ensemble, people, doses_sd=DOSES_SD):
             target, holds = None, None
-            if rule is Rule.DISORDER_CENTROID and where == "London faces" and dose == 2:
+            if rule in {Rule.DISORDER_CENTROID, Rule.DISCRIMINANT} and where == "London faces" and dose == 2:
                 target, holds = ">= 45", share >= 0.45
             if dose == 0:
                 target, holds = "chance: 10 +- 2", abs(100 * share - 10) <= 2

@@ -8,6 +8,7 @@ from deciface.encoders.onnx_encoder import OnnxEncoder
 from deciface.encoders.protocol import Encoder
 from deciface.errors import ModelError
 from deciface.models import Kind, ModelStore, Runtime
+from deciface.plugins import plugins
 
 MESH_MODEL = "mediapipe-mesh"
 
@@ -20,7 +21,8 @@ def open_encoder(store: ModelStore, model_id: str, *, threads: int = 1) -> Encod
     store
         Where the files are; it checks their sha256.
     model_id
-        ``dlib-resnet``, ``geometry``, or the id of an encoder that was added.
+        ``dlib-resnet``, ``geometry``, the id of an encoder that was added, or the name of a plug-in (entry-point group
+        ``deciface.encoders``, see `deciface.testing`).
     threads
         See `deciface.encoders.threads_for`. The mesh of ``geometry`` always runs on one.
 
@@ -36,6 +38,11 @@ def open_encoder(store: ModelStore, model_id: str, *, threads: int = 1) -> Encod
 
         card = geometry_card(store.card(MESH_MODEL))
         return Geometry(card, mesh_on_crop(FaceMesh(store.path(MESH_MODEL))))
+    own = {card.id for card in store.cards()}
+    installed = plugins("deciface.encoders")
+    if model_id not in own and model_id in installed:
+        plugin: Encoder = installed[model_id]()
+        return plugin
     card = store.card(model_id)
     if card.kind is not Kind.FACE_ENCODER:
         encoders = [c.id for c in store.cards() if c.kind is Kind.FACE_ENCODER]

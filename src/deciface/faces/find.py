@@ -34,6 +34,7 @@ from deciface.faces.mesh import (
 )
 from deciface.faces.pyramid import Pyramid
 from deciface.models import ModelState, ModelStore
+from deciface.plugins import plugins
 
 LEAST_LOGIT = 8.0
 SURE_LOGIT = 18.0
@@ -90,7 +91,9 @@ class FaceFinder:
 
     @classmethod
     def from_store(cls, store: ModelStore) -> FaceFinder:
-        """Load the networks of `deciface models fetch`, and YuNet where it was added.
+        """Load the networks of `deciface models fetch`, YuNet where it was added, and detectors of plug-ins.
+
+        A plug-in is an entry point of the group ``deciface.detectors``, see `deciface.testing`.
 
         Raises
         ------
@@ -103,6 +106,7 @@ class FaceFinder:
         ]
         if any(s.card.id == "yunet" and s.state is ModelState.PRESENT for s in store.status()):
             detectors.append(YuNet(store.path("yunet")))
+        detectors += [opened() for opened in plugins("deciface.detectors").values()]
         return cls(detectors, FaceMesh(store.path("mediapipe-mesh")), IrisNetwork(store.path("mediapipe-iris")))
 
     def find(self, image: NDArray[np.uint8] | Pyramid) -> Finding:

@@ -2,19 +2,20 @@ import cv2
 import numpy as np
 import pytest
 
+from deciface.cases import Sex
 from deciface.faces import FaceFinder, Verdict, assess
+from deciface.simulate import FRONTAL, AppearanceModel, simulate_face
 from deciface.simulate.occluders import COVERS_EYES, COVERS_MOUTH, Occluder, occlude
 
 pytestmark = pytest.mark.models
 
 
 @pytest.fixture(scope="module")
-def seen(model_store, shared_data):
-    from deciface.photos import read_photo
-
+def seen(model_store):
+    """A simulated studio portrait: (finder, pixels, face)."""
     finder = FaceFinder.from_store(model_store)
-    image = read_photo(shared_data / "faces" / "london" / "004_03.jpg").pixels
-    return finder, image, finder.find(image).choose()
+    face = simulate_face(AppearanceModel.shipped(), 3, sex=Sex.MALE, ancestry="white", nuisance=FRONTAL, size_px=1024)
+    return finder, face.pixels, finder.find(face.pixels).choose()
 
 
 def judged(finder, image):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deciface.errors import ModelError
 from deciface.faces.face import Detection
-from deciface.faces.litert import Network
+from deciface.faces.litert import Network, stderr_closed
 from deciface.faces.pyramid import Pyramid
 
 
@@ -134,7 +134,8 @@ class YuNet:
         import cv2
 
         try:
-            self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), threshold, 0.3, 50)
+            with stderr_closed():
+                self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), threshold, 0.3, 50)
         except cv2.error as error:
             raise ModelError(f"{path.name} is no YuNet network that OpenCV {cv2.__version__} reads") from error
         self._side = side_px

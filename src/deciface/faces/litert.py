@@ -16,7 +16,7 @@ from deciface.errors import ModelError
 
 
 @contextlib.contextmanager
-def _stderr_closed() -> Iterator[None]:
+def stderr_closed() -> Iterator[None]:
     """Keep the runtime's own remarks ("Created ... delegate") out of the user's terminal while a network is loaded."""
     sys.stderr.flush()
     kept = os.dup(2)
@@ -51,7 +51,7 @@ class Network:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            with _stderr_closed():
+            with stderr_closed():
                 self._net = Interpreter(str(path), num_threads=1)
                 self._net.allocate_tensors()
         except (ValueError, RuntimeError) as error:

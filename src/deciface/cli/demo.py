@@ -35,7 +35,7 @@ def demo(
     for rule in dict.fromkeys(a.rule for a in done.accuracy):
         lines.append(f"rule {rule}:")
         lines += [f"    {a}" for a in done.accuracy if a.rule is rule]
-    lines.append(f"report of one held-out simulated patient: {done.report}")
+    lines.append(f"report of one held-out simulated patient, chosen because their disorder came first: {done.report}")
     document = done.as_document()
     if photo is not None:
         own, said = _own_photo(photo, store, done.folder, workspace)

@@ -17,7 +17,7 @@ from deciface.workflows.demonstrating import Accuracy, demonstrate
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 PLAN = CohortPlan(
     patients_per_disorder=8,
-    unaffected=4,
+    unaffected=8,
     disorders=("SIM-01", "SIM-03", "SIM-05"),
     photos=(1, 2),
     severity_sd=3.0,

@@ -70,6 +70,7 @@ class BlazeFace:
         self.name = f"mediapipe-{reach}"
         self.size, layers = (128, ((8, 2), (16, 6))) if reach == "short" else (192, ((4, 1),))
         self.threshold = threshold if threshold is not None else (0.5 if reach == "short" else 0.6)
+        self._least_logit = float(np.log(self.threshold / (1 - self.threshold)))
         self._anchors = _anchors(self.size, layers)
         n = len(self._anchors)
         self._net = Network(path, (1, self.size, self.size, 3), outputs=[(1, n, 16), (1, n, 1)])
@@ -77,19 +78,19 @@ class BlazeFace:
     def find(self, photo: Pyramid) -> tuple[Detection, ...]:
         """Find faces, in photo_px; best first."""
         box, scale, offset = _letterbox(photo, self.size)
-        raw, logit = self._net.run((box[None] / np.float32(127.5) - 1).astype(np.float32))
-        score = (1 / (1 + np.exp(-np.clip(logit[0, :, 0], -80, 80)))).astype(np.float32)
-        keep = np.flatnonzero(score >= self.threshold)
-        keep = keep[np.argsort(-score[keep], kind="stable")][:200]
+        raw, logit = self._net.run(np.multiply(box[None], np.float32(1 / 127.5), dtype=np.float32) - np.float32(1))
+        keep = np.flatnonzero(logit[0, :, 0] >= self._least_logit)
         if not keep.size:
             return ()
+        keep = keep[np.argsort(-logit[0, keep, 0], kind="stable")][:200]
+        score = (1 / (1 + np.exp(-np.minimum(logit[0, keep, 0], 80)))).astype(np.float32)
         values = raw[0, keep].reshape(-1, 8, 2)
         values[:, [0, 2, 3, 4, 5, 6, 7]] += self._anchors[keep, None] * self.size
         centre, extent = values[:, 0], values[:, 1]
         points = ((values[:, 2:] - offset) / scale).astype(np.float32)
         corners = np.concatenate([centre - extent / 2, centre + extent / 2], 1)
         corners = ((corners - np.tile(offset, 2)) / scale).astype(np.float32)
-        return _blend(corners, points, score[keep], self.name)
+        return _blend(corners, points, score, self.name)
 
 
 def _overlap(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:

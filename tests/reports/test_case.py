@@ -23,7 +23,7 @@ def encoding(photo_id, vector):
     return Encoding(photo_id, f"pixels of {photo_id}", "dlib-150/1", "e" * 64, View("dlib-resnet"), np.float32(vector))
 
 
-def report(*, simulated=False, disorder="Sotos syndrome", title="Face diagnosis", thumbnails=None):
+def report(*, simulated=False, disorder="Sotos syndrome", title="Face report", thumbnails=None):
     diagnosis = Diagnosis(Disorder("OMIM:117550", disorder), ("NSD1",))
     photos = [
         Photo("a", Patient("p1", simulated=simulated), "pixels of a", 3.5, (diagnosis,)),
@@ -109,7 +109,7 @@ def test_names_are_escaped():
 
 
 def test_faces_of_the_gallery_are_shown_only_when_given():
-    assert "photo not shown" in render(report(), now=NOW)
+    assert "photo not shown: showing it needs" in render(report(), now=NOW)
     thumbnail = np.zeros((8, 8, 3), np.uint8)
     page = render(report(thumbnails={"a": thumbnail, "b": thumbnail}), now=NOW)
     assert "photo not shown" not in page

@@ -9,6 +9,7 @@ import pytest
 
 from deciface.errors import InputError, MismatchError, NoFaceError, NothingFoundError, OptionError
 from deciface.photos import read_photo, write_photo
+from deciface.simulate.occluders import Occluder, occlude
 from deciface.space import Restriction
 from deciface.store import Workspace
 from deciface.workflows.diagnosing import PatientFacts, diagnose, ensemble_of
@@ -38,7 +39,36 @@ def test_a_patient_is_never_compared_with_themselves(small_cohort, small_workspa
     assert all(hit.patient_id != patient for hit in by_id.ranking.photos)
     assert {out.patient_id for out in by_id.ranking.left_out} == {patient}
     without_id = diagnose([photo], gallery, encoder=encoder, gallery_name="x")
-    assert [str(out.reason) for out in without_id.ranking.left_out] == ["same pixels as a query photo"]
+    assert {out.patient_id for out in without_id.ranking.left_out} == {patient}
+    assert any(f"as patient '{patient}': all photos of that patient were left out" in r for r in without_id.remarks)
+    other = diagnose([photo], gallery, encoder=encoder, gallery_name="x", facts=PatientFacts(id="nobody"))
+    assert "patient 'nobody' is not in the gallery" in other.remarks[0]
+    assert [str(out.reason) for out in other.ranking.left_out] == ["same pixels as a query photo"]
+
+
+def test_a_photo_to_be_retaken_is_said_before_the_ranking(small_cohort, small_workspace, encoder, tmp_path):
+    from deciface.cli.diagnose import lines_of
+
+    pixels = read_photo(first_photo(small_cohort)).pixels
+    face = encoder.finder.find(pixels).choose()
+    barred = occlude(pixels, face.mesh_px, what=Occluder.BLACK_BAR, rng=np.random.default_rng(0))
+    write_photo(barred, tmp_path / "barred.png")
+    answer = diagnose([tmp_path / "barred.png"], open_gallery(small_workspace), encoder=encoder, gallery_name="x")
+    assert "'barred.png' should be retaken (the eyes seem covered" in answer.remarks[0]
+    lines = lines_of(answer)
+    said = next(k for k, line in enumerate(lines) if "do not rely on what follows" in line)
+    assert said < next(k for k, line in enumerate(lines) if line.startswith("disorders by"))
+
+
+def test_a_second_encoder_is_named_and_can_be_left_out(small_cohort, small_workspace, model_store, tmp_path):
+    shutil.copytree(small_workspace, tmp_path / "two")
+    with Workspace.open(tmp_path / "two") as workspace:
+        done = import_table(small_cohort.cases, workspace, store=model_store, ensemble="geometry")
+        assert (done.photos, done.already_there, done.encodings) == (0, 8, 8)
+    both = open_gallery(tmp_path / "two")
+    assert {view.model for view in both.views} == {"dlib-resnet", "geometry"}
+    only = open_gallery(tmp_path / "two", models=["dlib-resnet"])
+    assert {view.model for view in only.views} == {"dlib-resnet"}
 
 
 def test_simulated_people_are_called_so_everywhere(small_cohort, small_workspace, encoder):

@@ -20,6 +20,8 @@ from deciface.errors import DeciFaceError
 # Typer brings its own click in some versions; the root of its usage errors is reached through a class it exports.
 _USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     help=f"DeciFace: from a facial photo to a ranked differential of rare disorders. {RESEARCH_USE_ONLY}",
     no_args_is_help=True,
@@ -65,11 +67,11 @@ def main() -> None:
         _say(str(error))
         code = error.exit_code
     except _USAGE_ERROR as error:
-        _say(error.format_message())
+        if error.format_message():
+            _say(error.format_message())
         code = 2
     except (typer.Abort, KeyboardInterrupt):
-        _say("interrupted; nothing half-written is left behind")
-        code = 130
+        code = _INTERRUPTED
     except BrokenPipeError:
         code = 0
     except OSError as error:
@@ -77,6 +79,8 @@ def main() -> None:
             raise
         _say(f"{error.filename or 'a file'} cannot be written ({error.strerror}): free space or choose another folder")
         code = 2
+    if code == _INTERRUPTED:
+        _say("interrupted; what was finished is kept, nothing half-written is left behind")
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -63,15 +63,19 @@ def import_cases(
             done = import_table(source, opened, store=ModelStore(), ensemble=encoder, advance=advance)
     for problem in done.problems:
         note(f"problem: {problem}")
+    for said in done.notes:
+        note(f"look at: {said}")
     emit(
         {
             "workspace": str(folder),
             "photos": done.photos,
             "already_there": done.already_there,
             "patients": done.patients,
+            "encodings": done.encodings,
+            "notes": list(done.notes),
             "problems": list(done.problems),
         },
-        f"{done.photos} photos imported ({done.already_there} were there before), {done.patients} people, "
-        f"{len(done.problems)} problems",
+        f"{done.photos} photos imported ({done.already_there} were there before), {done.encodings} vectors added, "
+        f"{done.patients} people in the table, {len(done.problems)} problems",
         json=json,
     )

@@ -47,6 +47,9 @@ def diagnose(
         list[str] | None, typer.Option("--gallery-ancestry", help="Compare only with these ancestries; repeat it.")
     ] = None,
     gallery_sex: Annotated[Sex | None, typer.Option("--gallery-sex", help="Compare only with this sex.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="Use only these encoders of the gallery; repeat it.")
+    ] = None,
     gallery_ages: Annotated[
         str | None, typer.Option("--gallery-ages", help="Only ages in the photo, e.g. 2-6.")
     ] = None,
@@ -63,7 +66,7 @@ def diagnose(
     from deciface.workflows.reporting import write_report
 
     where = gallery or workspace_folder(workspace)
-    opened = open_gallery(where, cases=cases)
+    opened = open_gallery(where, cases=cases, models=models)
     answer = run(
         photos,
         opened,
@@ -96,12 +99,15 @@ def lines_of(answer: FaceDiagnosis) -> list[str]:
         lines.append(f"{seen.name}: quality {seen.quality.verdict}")
         lines += [f"    {advice}" for advice in seen.quality.advice]
         lines += [f"    note: {remark}" for remark in seen.remarks]
+    lines += [f"NOTE: {remark}" for remark in answer.remarks]
+    lines.append(f"encoder: {', '.join(map(str, r.views_used))}")
+    whom = "simulated unaffected people" if answer.simulated else "unaffected people"
     if u.percentile is None or u.reason:
         lines.append(f"unusualness: {u.verdict}: {u.reason}")
     else:
         low, high = u.interval or (0.0, 1.0)
         lines.append(
-            f"unusualness: {u.verdict} ({100 * u.percentile:.0f} % of {u.people} unaffected people are less unusual, "
+            f"unusualness: {u.verdict} ({100 * u.percentile:.0f} % of {u.people} {whom} are less unusual, "
             f"95 % interval {100 * low:.0f}-{100 * high:.0f} %)"
         )
     lines.append(f"disorders by {r.rule} (distance, small is close; not a probability):")

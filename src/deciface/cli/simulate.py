@@ -159,6 +159,8 @@ def warp(
     from deciface.photos import read_photo, write_photo
     from deciface.simulate import PhotoAnchors, read_template, warp_photo
 
+    if not feature:
+        raise OptionError("nothing to plant: name at least one --feature NAME=SD (see `deciface simulate features`)")
     pixels = read_photo(photo).pixels
     template = photo.with_suffix(".tem")
     if template.exists():

@@ -43,12 +43,13 @@ def open_encoder(store: ModelStore, model_id: str, *, threads: int = 1) -> Encod
     if model_id not in own and model_id in installed:
         plugin: Encoder = installed[model_id]()
         return plugin
-    card = store.card(model_id)
-    if card.kind is not Kind.FACE_ENCODER:
-        encoders = [c.id for c in store.cards() if c.kind is Kind.FACE_ENCODER]
-        raise ModelError(
-            f"'{model_id}' is a {card.kind}, no face encoder; choose one of {', '.join([*encoders, 'geometry'])}"
+    encoders = [c.id for c in store.cards() if c.kind is Kind.FACE_ENCODER]
+    if model_id not in encoders:
+        what = (
+            f"is a {store.card(model_id).kind}, no face encoder" if model_id in own else "is no face encoder known here"
         )
+        raise ModelError(f"'{model_id}' {what}; choose one of {', '.join([*encoders, 'geometry', *installed])}")
+    card = store.card(model_id)
     path = store.path(model_id)
     if card.runtime is Runtime.DLIB:
         return open_dlib_resnet(path, card, threads=threads)

@@ -67,6 +67,8 @@ class CaseReport:
         patient's photo needs their consent.
     provenance
         Pairs of label and value.
+    remarks
+        What a person should know before reading the ranking.
     """
 
     title: str
@@ -78,6 +80,7 @@ class CaseReport:
     gallery_name: str
     thumbnails: Mapping[str, NDArray[np.uint8]]
     provenance: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...] = ()
 
 
 def _photo(photo: ReportedPhoto) -> dict[str, Any]:
@@ -114,12 +117,9 @@ def _tone(verdict: Verdict) -> str:
 
 
 def _bars(distances: list[float]) -> list[float]:
-    """Length of each bar in percent: closeness between the farthest listed (10) and distance zero (100)."""
-    if not distances:
-        return []
-    low, high = min(distances), max(distances)
-    spread = max(high - low, 1e-9)
-    return [round(15 + 85 * (high - d) / spread, 1) if high > low else 100.0 for d in distances]
+    """Length of each bar in percent: the nearest distance over this one, so that near ties look like near ties."""
+    low = min(distances, default=0.0)
+    return [round(100 * low / d, 1) if d > 0 else 100.0 for d in distances]
 
 
 def _counts(counts: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -153,6 +153,7 @@ def render(report: CaseReport, *, now: dt.datetime) -> str:
         notice=RESEARCH_USE_ONLY,
         simulated=SIMULATED if composition.simulated else "",
         facts=report.facts,
+        remarks=report.remarks,
         photos=[_photo(p) for p in report.photos],
         unusualness=report.unusualness,
         ranking=r,

@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -304,6 +305,7 @@ _worker: dict[str, Any] = {}
 
 
 def _start(packed: bytes, folder: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     cv2.setNumThreads(1)
     _worker["limit"] = threadpool_limits(1)
     _worker["model"], _worker["folder"] = AppearanceModel.from_bytes(packed), Path(folder)

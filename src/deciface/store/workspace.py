@@ -56,6 +56,7 @@ class Workspace:
             root.mkdir(parents=True, exist_ok=True)
             if others := sorted(p.name for p in root.iterdir() if p.name not in _OWN_NAMES):
                 raise StorageError(f"{root} holds other files ({others[0]}); choose an empty or new folder")
+            root.chmod(0o700)  # photos of patients: nobody else on this machine reads them
             (root / PHOTOS).mkdir(exist_ok=True)
         except OSError as error:
             raise StorageError(

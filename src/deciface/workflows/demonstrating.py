@@ -196,7 +196,8 @@ def _held_out(rows: list[tuple[int, CaseRow]]) -> set[str]:
 def asked_row(rows: list[tuple[int, CaseRow]], patient: str) -> PatientFacts:
     """What the case table says of a patient."""
     row = next(r for _, r in rows if r.patient.id == patient)
-    return PatientFacts(patient, row.age_years, str(row.patient.sex), row.patient.ancestry_label)
+    recorded = ", ".join(d.disorder.name for d in row.diagnoses) or None
+    return PatientFacts(patient, row.age_years, str(row.patient.sex), row.patient.ancestry_label, recorded)
 
 
 def _by_patient(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from deciface import __version__
 from deciface.cases import RESEARCH_USE_ONLY, SIMULATED
 from deciface.errors import MismatchError
+from deciface.faces import Verdict
 from deciface.models import ModelCard
 from deciface.space import Gallery, Query, Ranking, Restriction, Rule, Unusualness, rank, unusualness
 from deciface.workflows.encoding import PhotoEncoder
@@ -24,6 +25,7 @@ class PatientFacts:
     age_years: float | None = None
     sex: str | None = None
     ancestry: str | None = None
+    recorded_disorder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class FaceDiagnosis:
         Of the encoders in use.
     gallery_name
         Where the gallery came from.
+    remarks
+        What a person should know before reading the ranking, one sentence each.
     """
 
     seen: tuple[SeenPhoto, ...]
@@ -52,6 +56,7 @@ class FaceDiagnosis:
     unusualness: Unusualness
     cards: tuple[ModelCard, ...]
     gallery_name: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -66,12 +71,13 @@ class FaceDiagnosis:
             "gallery_notice": SIMULATED if self.simulated else None,
             "patient": asdict(self.facts),
             "photos": [s.as_document() for s in self.seen],
+            "remarks": list(self.remarks),
             "unusualness": {
                 "verdict": str(u.verdict),
                 "reason": u.reason,
-                "percentile": u.percentile,
-                "interval": u.interval,
-                "p": u.p,
+                "percentile": None if u.reason else u.percentile,
+                "interval": None if u.reason else u.interval,
+                "p": None if u.reason else u.p,
                 "people": u.people,
                 "mean_distance": u.mean_distance,
             },
@@ -167,12 +173,35 @@ def diagnose(
     seen = tuple(look(p, encoder.finder, name=str(p), face_number=face_number) for p in photos)
     if len({s.photo.pixel_sha256 for s in seen}) < len(seen):
         raise MismatchError("the same photo is given twice; give each photo of the patient once")
-    query = Query.of([e for s in seen for e in encoder.encode(s)], patient_id=facts.id)
+    shown = {s.photo.pixel_sha256 for s in seen}
+    owners = {p.patient.id for p in gallery.photos if p.sha256 in shown}
+    patient = facts.id or (next(iter(owners)) if len(owners) == 1 else None)
+    query = Query.of([e for s in seen for e in encoder.encode(s)], patient_id=patient)
+    ranking = rank(gallery, query, rule=rule, top=top, subset=restriction)
     return FaceDiagnosis(
         seen=seen,
         facts=facts,
-        ranking=rank(gallery, query, rule=rule, top=top, subset=restriction),
+        ranking=ranking,
         unusualness=unusualness(gallery, query, subset=restriction),
         cards=tuple(m.encoder.card for m in encoder.ensemble.members),
         gallery_name=gallery_name,
+        remarks=tuple(_remarks(seen, facts, gallery, ranking, patient)),
     )
+
+
+def _remarks(
+    seen: Sequence[SeenPhoto], facts: PatientFacts, gallery: Gallery, ranking: Ranking, patient: str | None
+) -> Iterator[str]:
+    """What a person should know before reading the ranking."""
+    for s in seen:
+        if s.quality.verdict is Verdict.RETAKE:
+            yield f"'{Path(s.name).name}' should be retaken ({s.quality.advice[0]}): do not rely on what follows"
+    if len(seen) > 1:
+        yield f"the {len(seen)} photos are taken as one patient's, and their distances averaged"
+    known = {p.patient.id for p in gallery.photos}
+    if facts.id is not None and facts.id not in known:
+        yield f"patient '{facts.id}' is not in the gallery: nobody was left out by that id"
+    if facts.id is None and patient is not None:
+        yield f"the photo is in the gallery, as patient '{patient}': all photos of that patient were left out"
+    for view, why in ranking.views_ignored:
+        yield f"view {view} was not used: {why}"

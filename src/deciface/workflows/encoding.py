@@ -6,6 +6,7 @@ one thread (two threads of one network gain less than two processes, and never d
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -128,6 +129,7 @@ _worker: PhotoEncoder | None = None
 
 def _start(root: Path, ensemble: str) -> None:
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     _worker = PhotoEncoder(ModelStore(root), ensemble=ensemble)
 
 

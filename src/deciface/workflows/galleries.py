@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from deciface.cases import Encoding, Photo
@@ -13,7 +14,7 @@ from deciface.store import Workspace
 from deciface.workflows.importing import photo_of
 
 
-def open_gallery(path: Path, *, cases: Path | None = None) -> Gallery:
+def open_gallery(path: Path, *, cases: Path | None = None, models: Collection[str] | None = None) -> Gallery:
     """Open a gallery.
 
     Parameters
@@ -22,6 +23,8 @@ def open_gallery(path: Path, *, cases: Path | None = None) -> Gallery:
         A workspace folder, or a .csv, .parquet or .npz file of encodings.
     cases
         With a file of encodings: the case table whose `photo` column names the same photos.
+    models
+        Only these encoders' vectors; all when left out.
 
     Raises
     ------
@@ -32,14 +35,15 @@ def open_gallery(path: Path, *, cases: Path | None = None) -> Gallery:
     """
     if path.is_dir():
         with Workspace.open(path) as workspace:
-            return workspace.gallery()
+            return workspace.gallery(models=models)
     if not path.exists():
         raise InputError(
             f"gallery '{path}' does not exist; give a workspace folder or a file of encodings ({', '.join(SUFFIXES)})"
         )
     if cases is None:
         raise OptionError(f"'{path.name}' says no names: give the case table too, --cases TABLE.csv")
-    return joined(read_encodings(path), cases, source=path.name)
+    encodings = [e for e in read_encodings(path) if not models or e.view.model in models]
+    return joined(encodings, cases, source=path.name)
 
 
 def joined(encodings: list[Encoding], cases: Path, *, source: str) -> Gallery:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deciface.cases import Photo
 from deciface.errors import InputError, MismatchError, NothingFoundError
+from deciface.faces import Verdict
 from deciface.formats.case_cells import CaseRow
 from deciface.formats.cases_csv import read_cases
 from deciface.models import ModelStore
@@ -31,13 +32,19 @@ class Imported:
         How many were added, and how many were in the workspace before.
     patients
         How many people the table names.
+    encodings
+        How many vectors were added.
+    notes
+        Photos that were imported and should be looked at: poor quality, several faces. One line each.
     problems
-        One line each.
+        Rows that were not imported, one line each.
     """
 
     photos: int
     already_there: int
     patients: int
+    encodings: int
+    notes: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -92,7 +99,8 @@ def import_table(
     problems = [str(p) for p in table.problems]
     if not chosen:
         raise NothingFoundError(f"'{path.name}' has no row that can be imported{_first(problems)}")
-    added = known = 0
+    added = known = vectors = 0
+    notes: list[str] = []
     for batch in _batches(chosen):
         files = [row.photo_path for _, row in batch]
         names = [_photo_id(file, path.parent) for file in files]
@@ -102,15 +110,16 @@ def import_table(
         for photo in done.photos:
             number, row = place[photo.name]
             try:
-                if _add(workspace, photo, row) is Added.ADDED:
-                    added += 1
-                else:
-                    known += 1
+                state, count = _add(workspace, photo, row)
             except (InputError, MismatchError) as error:
                 problems.append(f"{path.name}, row {number}: {error}")
+                continue
+            added, known, vectors = added + (state is Added.ADDED), known + (state is not Added.ADDED), vectors + count
+            notes += [f"{path.name}, row {number}: '{photo.name}': {said}" for said in _to_look_at(photo)]
     if added + known == 0:
         raise InputError(f"none of the {len(chosen)} rows of '{path.name}' could be imported{_first(problems)}")
-    return Imported(added, known, len({row.patient.id for _, row in chosen}), tuple(problems))
+    people = len({row.patient.id for _, row in chosen})
+    return Imported(added, known, people, vectors, tuple(notes), tuple(problems))
 
 
 def _first(problems: Sequence[str]) -> str:
@@ -127,8 +136,13 @@ def _photo_id(path: Path, folder: Path) -> str:
     return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else path.name
 
 
-def _add(workspace: Workspace, photo: EncodedPhoto, row: CaseRow) -> Added:
+def _to_look_at(photo: EncodedPhoto) -> Iterator[str]:
+    if photo.quality == Verdict.RETAKE:
+        yield "quality: retake (deciface photo check says why)"
+    yield from (remark for remark in photo.remarks if "faces found" in remark)
+
+
+def _add(workspace: Workspace, photo: EncodedPhoto, row: CaseRow) -> tuple[Added, int]:
     record = photo_of(row, photo_id=photo.name, sha256=photo.pixel_sha256)
     state = workspace.add_photo(record, photo.png or b"")
-    workspace.add_encodings(photo.encodings)
-    return state
+    return state, workspace.add_encodings(photo.encodings)

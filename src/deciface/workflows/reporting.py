@@ -38,10 +38,11 @@ def write_report(diagnosis: FaceDiagnosis, path: Path, *, workspace: Workspace |
         ("age", f"{facts.age_years:g} years" if facts.age_years is not None else None),
         ("sex", facts.sex),
         ("ancestry", facts.ancestry),
+        ("recorded disorder", facts.recorded_disorder),
     ]
     page = render(
         CaseReport(
-            title="Face diagnosis",
+            title="Face report",
             facts=tuple((label, value) for label, value in shown if value),
             photos=tuple(
                 ReportedPhoto(
@@ -59,6 +60,7 @@ def write_report(diagnosis: FaceDiagnosis, path: Path, *, workspace: Workspace |
             cards=diagnosis.cards,
             gallery_name=diagnosis.gallery_name,
             thumbnails=_thumbnails(diagnosis, workspace) if workspace else {},
+            remarks=diagnosis.remarks,
             provenance=(
                 ("DeciFace", __version__),
                 ("rule", str(diagnosis.ranking.rule)),

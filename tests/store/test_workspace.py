@@ -297,3 +297,14 @@ def test_killed_imports_leave_a_workspace_that_opens_and_can_be_imported_again(t
         left = [p for p in root.rglob(".part-*") if p.is_file()]
         assert left == []
     assert len(seen) > 1, "all kills hit the same point"
+
+
+def test_the_same_encoding_rounded_by_another_processor_is_already_there(workspace):
+    vector = np.array([0.6, 0.8], np.float32)
+    made = Encoding(FULL.id, FULL.sha256, "crop/1", "e" * 64, View("m"), vector)
+    workspace.add_photo(FULL, JPEG)
+    assert workspace.add_encodings([made]) == 1
+    assert workspace.add_encodings([replace(made, vector=vector + np.float32(1e-6))]) == 0
+    assert next(iter(workspace.encodings())).vector.tolist() == vector.tolist()
+    with pytest.raises(MismatchError, match="another encoding"):
+        workspace.add_encodings([replace(made, vector=np.array([0.65, 0.76], np.float32))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -143,10 +143,24 @@ def _diagnoses(found: Sequence[Row[Any]], genes: Sequence[Row[Any]]) -> tuple[Di
     )
 
 
+SAME_WITHIN = 1e-3
+"""Largest 1 - cosine at which two vectors of one photo, view, crop and weights count as one."""
+
+
+def _same(stored: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether an encoding is the stored one, up to what another processor or a newer runtime rounds differently."""
+    if any(stored[name] != given[name] for name in given if name != "vector"):
+        return False
+    a, b = (np.frombuffer(values["vector"], "<f4").astype(np.float64) for values in (stored, given))
+    return len(a) == len(b) and float(1 - a @ b / np.sqrt((a @ a) * (b @ b))) <= SAME_WITHIN
+
+
 def insert_encodings(connection: Connection, encodings: Sequence[Encoding]) -> int:
     """Insert encodings that are not stored yet; refuse those that contradict what is."""
     columns = tables.photos.c
-    pixels = {row.id: row.sha256 for row in connection.execute(select(columns.id, columns.sha256))}
+    ids = {encoding.photo_id for encoding in encodings}
+    query = select(columns.id, columns.sha256).where(columns.id.in_(ids))
+    pixels = {row.id: row.sha256 for row in connection.execute(query)}
     new: dict[tuple[Any, ...], dict[str, Any]] = {}
     for encoding in encodings:
         values = _encoding_values(encoding, pixels)
@@ -156,7 +170,7 @@ def insert_encodings(connection: Connection, encodings: Sequence[Encoding]) -> i
         stored = new.get(key) or (dict(row) if row is not None else None)
         if stored is None:
             new[key] = values
-        elif stored != values:
+        elif not _same(stored, values):
             raise MismatchError(
                 f"photo '{encoding.photo_id}' has another encoding of view {encoding.view} already "
                 f"(weights {stored['encoder_sha256'][:12]}, crop {stored['crop_version']}); nothing was stored"

@@ -58,9 +58,9 @@ def import_cases(
         raise OptionError(f"--format {format_}: allowed are {', '.join(FORMATS)}")
     folder = workspace_folder(workspace)
     with Workspace.open(folder) as opened:
-        total = len(read_cases(source).rows)
-        with progress("importing photos", total) as advance:
-            done = import_table(source, opened, store=ModelStore(), ensemble=encoder, advance=advance)
+        table = read_cases(source)
+        with progress("importing photos", len(table.rows)) as advance:
+            done = import_table(source, opened, store=ModelStore(), ensemble=encoder, table=table, advance=advance)
     for problem in done.problems:
         note(f"problem: {problem}")
     for said in done.notes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from deciface.workflows.reporting import write_report
 
 SEED = 20260101
 HELD_OUT_SHARE = 0.25
+SHOWN_RULE = Rule.DISORDER_CENTROID
 PLAN = CohortPlan(patients_per_disorder=20, unaffected=60, photos=(1, 2))
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
@@ -139,21 +140,28 @@ def demonstrate(
                 workers=available_cores(),
                 progress=lambda _, total: advance(1, total=total),
             )
-    rows = list(read_cases(cohort / "cases.csv").rows)
+    table = read_cases(cohort / "cases.csv")
+    rows = list(table.rows)
     out = _held_out(rows)
-    kept = [r for r in rows if r[1].patient.id not in out]
+    kept = replace(table, rows=tuple(r for r in rows if r[1].patient.id not in out))
     asked = [r for r in rows if r[1].patient.id in out]
     root = folder / "workspace"
     workspace = Workspace.open(root) if root.exists() else Workspace.create(root)
     with workspace:
-        with progress("importing the gallery", len(kept)) as advance:
-            import_table(cohort / "cases.csv", workspace, store=store, rows=kept, advance=advance)
+        with progress("importing the gallery", len(kept.rows)) as advance:
+            import_table(cohort / "cases.csv", workspace, store=store, table=kept, advance=advance)
         gallery = workspace.gallery()
         with progress("encoding held-out patients", len(asked)) as advance:
             encoded = encode_photos([r.photo_path for _, r in asked], store=store, advance=advance)
         people = _by_patient(asked, encoded.photos)
-        accuracy = _accuracy(gallery, people)
-        chosen = _instructive(gallery, people)
+        ranks = {
+            rule: {who: _rank_of_own(gallery, row, photos, rule) for who, (row, photos) in people.items()}
+            for rule in (Rule.NEAREST_IMAGE, Rule.DISORDER_CENTROID, Rule.DISCRIMINANT)
+        }
+        accuracy = _accuracy(ranks, people, disorders=len(gallery.disorders))
+        # the first one whose disorder comes first, to show what success looks like; the command says so
+        first = [who for who, place in ranks[SHOWN_RULE].items() if place == 1]
+        chosen = (first or list(people))[0]
         facts = asked_row(asked, chosen)
         shown = diagnose(
             [r.photo_path for _, r in asked if r.patient.id == chosen][:1],
@@ -161,7 +169,7 @@ def demonstrate(
             encoder=PhotoEncoder(store, ensemble=ensemble_of(gallery)),
             gallery_name="simulated cohort",
             facts=facts,
-            rule=Rule.DISORDER_CENTROID,
+            rule=SHOWN_RULE,
         )
         report = folder / "report.html"
         write_report(shown, report, workspace=workspace, now=now)
@@ -219,24 +227,18 @@ def _rank_of_own(gallery: Gallery, row: CaseRow, photos: list[EncodedPhoto], rul
     return next(d.rank for d in answer.disorders if d.disorder.id in own)
 
 
-def _accuracy(gallery: Gallery, people: dict[str, tuple[CaseRow, list[EncodedPhoto]]]) -> tuple[Accuracy, ...]:
-    disorders = len({d.disorder.id for p in gallery.photos for d in p.diagnoses})
-    found = []
-    for rule in (Rule.NEAREST_IMAGE, Rule.DISORDER_CENTROID, Rule.DISCRIMINANT):
-        ranks = {who: _rank_of_own(gallery, row, photos, rule) for who, (row, photos) in people.items()}
-        groups = {"everybody": list(people)}
-        for who, (row, _) in people.items():
-            groups.setdefault(row.patient.ancestry_label, []).append(who)
-        for group, members in groups.items():
-            for top in (1, 5):
-                hits = sum(ranks[who] <= top for who in members)
-                found.append(Accuracy(rule, top, group, hits, len(members), min(1.0, top / disorders)))
-    return tuple(found)
-
-
-def _instructive(gallery: Gallery, people: dict[str, tuple[CaseRow, list[EncodedPhoto]]]) -> str:
-    """The first held-out patient whose disorder comes first; the first one where there is none."""
-    for who, (row, photos) in people.items():
-        if _rank_of_own(gallery, row, photos, Rule.DISORDER_CENTROID) == 1:
-            return who
-    return next(iter(people))
+def _accuracy(
+    ranks: Mapping[Rule, Mapping[str, int]],
+    people: Mapping[str, tuple[CaseRow, list[EncodedPhoto]]],
+    *,
+    disorders: int,
+) -> tuple[Accuracy, ...]:
+    groups = {"everybody": list(people)}
+    for who, (row, _) in people.items():
+        groups.setdefault(row.patient.ancestry_label, []).append(who)
+    return tuple(
+        Accuracy(rule, top, group, sum(places[who] <= top for who in members), len(members), min(1.0, top / disorders))
+        for rule, places in ranks.items()
+        for group, members in groups.items()
+        for top in (1, 5)
+    )

@@ -7,7 +7,7 @@ one thread (two threads of one network gain less than two processes, and never d
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -163,7 +163,7 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     return code.tobytes()
 
 
-def encode_photos(
+def iter_encoded(
     paths: Sequence[Path],
     *,
     store: ModelStore,
@@ -172,9 +172,10 @@ def encode_photos(
     names: Sequence[str] | None = None,
     processes: int | None = None,
     keep_png: bool = False,
-    advance: Callable[[], None] = lambda: None,
-) -> EncodedPhotos:
-    """Encode many photos; a photo that cannot be encoded becomes a problem and stops nobody else.
+) -> Iterator[EncodedPhoto | Problem]:
+    """Encode many photos one after the other, in order; the models are loaded once a process.
+
+    A photo that cannot be encoded becomes a problem and stops nobody else.
 
     Parameters
     ----------
@@ -190,8 +191,6 @@ def encode_photos(
         How many; one below `POOL_FROM` photos, else one a core.
     keep_png
         Give the pixels back, too.
-    advance
-        Called after every photo.
 
     Raises
     ------
@@ -200,38 +199,37 @@ def encode_photos(
     ModelError
         When a model is missing, altered or of the wrong shape.
     """
+    import multiprocessing
+
     if not paths:
         raise NothingFoundError("no photos given; name at least one file or folder")
     tasks = [_Task(p, n, face_number, keep_png) for p, n in zip(paths, names or photo_ids(paths), strict=True)]
     count = processes or (1 if len(tasks) < POOL_FROM else min(available_cores(), len(tasks) // _CHUNK))
-    found: list[EncodedPhoto | Problem] = []
+    encoder = PhotoEncoder(store, ensemble=ensemble)  # before any process: a missing model is told once, not by each
     if count == 1:
-        encoder = PhotoEncoder(store, ensemble=ensemble)
-        for task in tasks:
-            found.append(_encoded(encoder, task))
-            advance()
-    else:
-        PhotoEncoder(store, ensemble=ensemble)  # a missing model is told once, here, not by every process
-        found = _in_pool(tasks, store=store, ensemble=ensemble, processes=count, advance=advance)
-    return EncodedPhotos(
-        tuple(f for f in found if isinstance(f, EncodedPhoto)), tuple(f for f in found if isinstance(f, Problem))
-    )
+        yield from (_encoded(encoder, task) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(count, initializer=_start, initargs=(store.root, ensemble)) as pool:
+        yield from pool.imap(_work, tasks, chunksize=_CHUNK)
 
 
-def _in_pool(
-    tasks: Sequence[_Task],
+def encode_photos(
+    paths: Sequence[Path],
     *,
     store: ModelStore,
-    ensemble: str,
-    processes: int,
-    advance: Callable[[], None],
-) -> list[EncodedPhoto | Problem]:
-    import multiprocessing
-
-    found: list[EncodedPhoto | Problem] = []
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, initializer=_start, initargs=(store.root, ensemble)) as pool:
-        for one in pool.imap(_work, tasks, chunksize=_CHUNK):
-            found.append(one)
-            advance()
-    return found
+    ensemble: str = DEFAULT_ENSEMBLE,
+    face_number: int | None = None,
+    processes: int | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> EncodedPhotos:
+    """Encode many photos and wait for all; `advance` is called after every one. Otherwise as `iter_encoded`."""
+    photos: list[EncodedPhoto] = []
+    problems: list[Problem] = []
+    for one in iter_encoded(paths, store=store, ensemble=ensemble, face_number=face_number, processes=processes):
+        if isinstance(one, Problem):
+            problems.append(one)
+        else:
+            photos.append(one)
+        advance()
+    return EncodedPhotos(tuple(photos), tuple(problems))

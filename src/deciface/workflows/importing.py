@@ -1,7 +1,7 @@
 """Import a case table into a workspace: photos, people and diagnoses, each face encoded on the way.
 
-Good rows are imported, every problem is named with its place. A process that is killed leaves whole batches; the same
-import run again adds what is missing.
+Good rows are imported one after the other, every problem is named with its place. A process that is killed leaves whole
+rows; the same import run again adds what is missing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from deciface.cases import Photo
 from deciface.errors import InputError, MismatchError, NothingFoundError
 from deciface.faces import Verdict
 from deciface.formats.case_cells import CaseRow
-from deciface.formats.cases_csv import read_cases
+from deciface.formats.cases_csv import CasesTable, read_cases
 from deciface.models import ModelStore
 from deciface.store import Added, Workspace
-from deciface.workflows.encoding import DEFAULT_ENSEMBLE, EncodedPhoto, encode_photos
-
-BATCH = 64
+from deciface.workflows.encoding import DEFAULT_ENSEMBLE, EncodedPhoto, iter_encoded
+from deciface.workflows.encoding import Problem as EncodingProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def import_table(
     *,
     store: ModelStore,
     ensemble: str = DEFAULT_ENSEMBLE,
-    rows: Sequence[tuple[int, CaseRow]] | None = None,
+    table: CasesTable | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Imported:
     """Import the photos of a case table and encode them.
@@ -80,8 +79,8 @@ def import_table(
         Where everything goes.
     store, ensemble
         Models.
-    rows
-        Only these of the table's rows; all when left out.
+    table
+        What was read of it already, perhaps with fewer rows; read here when left out.
     advance
         Called after every photo.
 
@@ -94,41 +93,36 @@ def import_table(
     InputError
         When no photo could be imported; the message holds the first problem.
     """
-    table = read_cases(path)
-    chosen = list(rows if rows is not None else table.rows)
+    table = table or read_cases(path)
     problems = [str(p) for p in table.problems]
-    if not chosen:
+    if not table.rows:
         raise NothingFoundError(f"'{path.name}' has no row that can be imported{_first(problems)}")
+    files = [row.photo_path for _, row in table.rows]
+    names = [_photo_id(file, path.parent) for file in files]
+    encoded = iter_encoded(files, store=store, ensemble=ensemble, names=names, keep_png=True)
     added = known = vectors = 0
     notes: list[str] = []
-    for batch in _batches(chosen):
-        files = [row.photo_path for _, row in batch]
-        names = [_photo_id(file, path.parent) for file in files]
-        done = encode_photos(files, store=store, ensemble=ensemble, names=names, keep_png=True, advance=advance)
-        place = dict(zip(names, batch, strict=True))
-        problems += [f"{path.name}, row {place[p.photo][0]}: {p.message}" for p in done.problems]
-        for photo in done.photos:
-            number, row = place[photo.name]
-            try:
-                state, count = _add(workspace, photo, row)
-            except (InputError, MismatchError) as error:
-                problems.append(f"{path.name}, row {number}: {error}")
-                continue
-            added, known, vectors = added + (state is Added.ADDED), known + (state is not Added.ADDED), vectors + count
-            notes += [f"{path.name}, row {number}: '{photo.name}': {said}" for said in _to_look_at(photo)]
+    for (number, row), photo in zip(table.rows, encoded, strict=True):
+        advance()
+        where = f"{path.name}, row {number}"
+        if isinstance(photo, EncodingProblem):
+            problems.append(f"{where}: {photo.message}")
+            continue
+        try:
+            state, count = _add(workspace, photo, row)
+        except (InputError, MismatchError) as error:
+            problems.append(f"{where}: {error}")
+            continue
+        added, known, vectors = added + (state is Added.ADDED), known + (state is not Added.ADDED), vectors + count
+        notes += [f"{where}: '{photo.name}': {said}" for said in _to_look_at(photo)]
     if added + known == 0:
-        raise InputError(f"none of the {len(chosen)} rows of '{path.name}' could be imported{_first(problems)}")
-    people = len({row.patient.id for _, row in chosen})
+        raise InputError(f"none of the {len(table.rows)} rows of '{path.name}' could be imported{_first(problems)}")
+    people = len({row.patient.id for _, row in table.rows})
     return Imported(added, known, people, vectors, tuple(notes), tuple(problems))
 
 
 def _first(problems: Sequence[str]) -> str:
     return f"; the first problem: {problems[0]}" if problems else ""
-
-
-def _batches(rows: Sequence[tuple[int, CaseRow]]) -> Iterator[list[tuple[int, CaseRow]]]:
-    for at in range(0, len(rows), BATCH):
-        yield list(rows[at : at + BATCH])
 
 
 def _photo_id(path: Path, folder: Path) -> str:

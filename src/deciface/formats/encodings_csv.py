@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from deciface.cases import Encoding, View
 from deciface.errors import MismatchError, TableError
 from deciface.formats.encodings_checks import ReadRows
+from deciface.space.gallery import UNKNOWN
 
 COLUMNS = ("img_name", "model", "flip", "gray", "class_conf", "representations")
-UNKNOWN = "unknown"
 _FORMAT, _VERSION = "deciface-encodings", 1
 _TRUTH = {"0": False, "1": True, "false": False, "true": True}
 _LONGEST_CELL = 1 << 26

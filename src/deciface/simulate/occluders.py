@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.faces.face import OUTER_CANTHI
+from deciface.simulate.template import EyeFrame
 
 
 class Occluder(StrEnum):
@@ -29,11 +30,11 @@ class Occluder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What a painter gets: photo (h, w, 3), mesh (468, 3) in photo_px, eye frame to photo_px, what to paint, chance."""
+    """What a painter gets: photo (h, w, 3), mesh (468, 3) in photo_px, eye frame, what to paint, chance."""
 
     image: NDArray[np.uint8]
     mesh: NDArray[np.float32]
-    frame: NDArray[np.float64]
+    frame: EyeFrame
     what: Occluder
     rng: np.random.Generator
 
@@ -42,20 +43,13 @@ COVERS_EYES = (Occluder.BLACK_BAR, Occluder.GREY_BAR, Occluder.PIXELATED_BAR, Oc
 COVERS_MOUTH = (Occluder.MASK, Occluder.HAND)
 
 
-def _to_px(mesh_px: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Affine (2, 3) from the eye frame to photo_px."""
-    a, b = mesh_px[list(OUTER_CANTHI), :2].astype(np.float64)
-    x = b - a
-    return np.column_stack([x, [-x[1], x[0]], (a + b) / 2])
-
-
-def _polygon(frame: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.int32]:
+def _polygon(frame: EyeFrame, points: NDArray[np.float64]) -> NDArray[np.int32]:
     """Points of the eye frame in photo_px, in sixteenths as cv2 draws them with shift=4."""
-    return np.round((points @ frame[:, :2].T + frame[:, 2]) * 16).astype(np.int32)
+    return np.round(frame.to_px(points) * 16).astype(np.int32)
 
 
 def _cover(
-    shape: tuple[int, ...], frame: NDArray[np.float64], outline: NDArray[np.float64], soft_px: float
+    shape: tuple[int, ...], frame: EyeFrame, outline: NDArray[np.float64], soft_px: float
 ) -> NDArray[np.float32]:
     import cv2
 
@@ -82,7 +76,7 @@ def occlude(
     image: NDArray[np.uint8], mesh_px: NDArray[np.float32], *, what: Occluder, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Paint an occluder of random size, tone and placement on an (h, w, 3) uint8 photo; returns a new array."""
-    frame = _to_px(mesh_px)
+    frame = EyeFrame.from_canthi(*mesh_px[list(OUTER_CANTHI), :2])
     painter = {
         Occluder.BLACK_BAR: _bar,
         Occluder.GREY_BAR: _bar,
@@ -109,10 +103,10 @@ def _bar(scene: _Scene) -> NDArray[np.uint8]:
 
 
 def _pixelated(scene: _Scene) -> NDArray[np.uint8]:
-    image, frame, rng = scene.image, scene.frame, scene.rng
     import cv2
 
-    block = max(2, round(float(np.hypot(*frame[:, 0])) * rng.uniform(0.09, 0.22)))
+    image, frame, rng = scene.image, scene.frame, scene.rng
+    block = max(2, round(frame.ocd_px * rng.uniform(0.09, 0.22)))
     h, w = image.shape[:2]
     small = cv2.resize(image, (max(1, w // block), max(1, h // block)), interpolation=cv2.INTER_AREA)
     coarse = cv2.resize(small, (w, h), interpolation=cv2.INTER_NEAREST)
@@ -120,10 +114,10 @@ def _pixelated(scene: _Scene) -> NDArray[np.uint8]:
 
 
 def _glasses(scene: _Scene) -> NDArray[np.uint8]:
-    image, frame, rng = scene.image, scene.frame, scene.rng
     import cv2
 
-    unit = float(np.hypot(*frame[:, 0]))
+    image, frame, rng = scene.image, scene.frame, scene.rng
+    unit = frame.ocd_px
     sunny = scene.what is Occluder.SUNGLASSES
     rx, ry = rng.uniform(0.25, 0.31), rng.uniform(0.155, 0.24)
     power, drop = rng.uniform(2.0, 4.5), rng.uniform(0.0, 0.06)
@@ -150,30 +144,28 @@ def _glasses(scene: _Scene) -> NDArray[np.uint8]:
 
 def _mask(scene: _Scene) -> NDArray[np.uint8]:
     image, frame, rng = scene.image, scene.frame, scene.rng
-    inverse = np.linalg.inv(np.vstack([frame, [0, 0, 1]]))[:2]
     edge = scene.mesh[
         [234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454], :2
     ]
-    outline = edge.astype(np.float64) @ inverse[:, :2].T + inverse[:, 2]
-    top = scene.mesh[[1, 6], :2] @ inverse[:, :2].T + inverse[:, 2]
+    outline = frame.from_px(edge.astype(np.float64))
+    top = frame.from_px(scene.mesh[[1, 6], :2].astype(np.float64))
     height = top[0, 1] - rng.uniform(-0.02, 0.25) * (top[0, 1] - top[1, 1])
     outline[:, 1] = np.maximum(outline[:, 1], height + 0.3 * np.abs(outline[:, 0] - top[0, 0]))
     outline = np.vstack([outline, [[top[0, 0], height]]])
     palette = np.array([[150, 190, 215], [235, 238, 240], [30, 30, 34], [190, 210, 190], [120, 130, 150]], float)
     colour = palette[rng.integers(len(palette))] * rng.uniform(0.75, 1.0)
     yy = np.arange(image.shape[0])[:, None]
-    fold = 1 + 0.06 * np.sin(yy / (np.hypot(*frame[:, 0]) * 0.05)) * rng.uniform(0, 1)
+    fold = 1 + 0.06 * np.sin(yy / (frame.ocd_px * 0.05)) * rng.uniform(0, 1)
     shade = colour * fold[..., None] * np.ones((1, image.shape[1], 1))
     return _blend(image, shade, _cover(image.shape, frame, outline, 1.0))
 
 
 def _hand(scene: _Scene) -> NDArray[np.uint8]:
-    image, frame, rng = scene.image, scene.frame, scene.rng
     import cv2
 
-    unit = float(np.hypot(*frame[:, 0]))
-    inverse = np.linalg.inv(np.vstack([frame, [0, 0, 1]]))[:2]
-    mouth = scene.mesh[[13, 14], :2].mean(0) @ inverse[:, :2].T + inverse[:, 2]
+    image, frame, rng = scene.image, scene.frame, scene.rng
+    unit = frame.ocd_px
+    mouth = frame.from_px(scene.mesh[[13, 14], :2].mean(0))
     cheek = scene.mesh[[50, 280, 101, 330], :2].astype(int)
     inside = np.clip(cheek, 2, np.array(image.shape[1::-1]) - 3)
     skin = np.array([image[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(0) for x, y in inside]).mean(0)

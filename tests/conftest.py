@@ -32,3 +32,21 @@ def model_store():
     except ModelError as error:
         pytest.skip(str(error))
     return store
+
+
+@pytest.fixture(scope="session")
+def finder(model_store):
+    """The face finder of those files."""
+    from deciface.faces import FaceFinder
+
+    return FaceFinder.from_store(model_store)
+
+
+@pytest.fixture(scope="session")
+def people(shared_data):
+    """The people of the London set."""
+    from deciface.benchmarks.reference import london
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DECIFACE_TEST_DATA", str(shared_data))
+        return london()

@@ -1,4 +1,9 @@
-"""No simulated face may match a person of the training set more closely than strangers match each other."""
+"""No simulated face may match a person of the training set more closely than strangers match each other.
+
+The closest of many pairs is closer than that of few, so the rule is one of rates, fixed before these faces were drawn:
+of n pairs of strangers one is the closest; simulated faces may pass its likeness at most once in n pairs with people
+of the training set. docs/simulate.md has 1,600 faces; here are fewer, of other seeds.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,8 @@ from deciface.simulate import read_template, simulate_face
 ARCFACE_112 = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-FACES = 50  # as many pairs with the 102 people as these have among each other
+FACES = 101
+FIRST_SEED = 70_000  # a multiple of 8: a woman of the first ancestry, 20 years old
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +54,20 @@ def london(shared_data, encode):
 def test_simulated_faces_are_strangers_to_the_training_set(model, encode, london):
     among = (london @ london.T)[np.triu_indices(len(london), 1)]
     simulated = []
-    for seed in range(FACES):
+    for seed in range(FIRST_SEED, FIRST_SEED + FACES):
         face = simulate_face(
             model,
             seed,
             sex=(Sex.FEMALE, Sex.MALE)[seed // 4 % 2],
             ancestry=model.ancestries[seed % 4],
-            age_years=20 + seed % 35,
+            age_years=20 + (seed - FIRST_SEED) % 35,
         )
         simulated.append(encode(face.pixels, face.landmarks_px))
     to_london = np.array(simulated) @ london.T
-    assert to_london.max() <= among.max()
-    assert np.quantile(to_london, 0.99) <= np.quantile(among, 0.99) + 0.03
+    assert (to_london > among.max()).mean() <= 1 / len(among)
+    assert np.quantile(to_london, 0.99) <= np.quantile(among, 0.99)
     # and they are people: two photos of one are far more alike than any two strangers
-    again = simulate_face(model, 999, person_seed=0, sex=Sex.FEMALE, ancestry=model.ancestries[0], age_years=20)
+    again = simulate_face(
+        model, 999, person_seed=FIRST_SEED, sex=Sex.FEMALE, ancestry=model.ancestries[0], age_years=20
+    )
     assert encode(again.pixels, again.landmarks_px) @ simulated[0] > among.max() + 0.2

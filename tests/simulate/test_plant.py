@@ -7,9 +7,10 @@ import pytest
 
 from deciface.cases import Sex
 from deciface.errors import InputError, OptionError
+from deciface.faces.named_points import MESH_INDEX
 from deciface.simulate import FRONTAL, PhotoAnchors, read_template, simulate_face, warp_photo
 from deciface.simulate.features import measures
-from deciface.simulate.plant import _MESH
+from deciface.simulate.plant import _MESH, _NAMED
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,8 @@ def mesh_of(points_px):
         "mouth_corner_right": 93,
         "chin": 129,
     }
-    for name, index in _MESH.items():
+    vertices = _MESH | {name: MESH_INDEX[point] for name, point in _NAMED.items()}
+    for name, index in vertices.items():
         mesh[index, :2] = points_px[template[name]]
     mesh[[93, 234, 127], :2] = points_px[109]
     mesh[[323, 454, 356], :2] = points_px[112]

@@ -8,21 +8,23 @@ from collections import defaultdict
 import numpy as np
 
 from deciface.benchmarks.conditions import CONDITIONS
-from deciface.benchmarks.reference import OUTER_CANTHI_TEM, SCORED_MESH, SCORED_TEM, Person, london
+from deciface.benchmarks.reference import OUTER_CANTHI_TEM, Person, london
 from deciface.benchmarks.result import Bench, Row, machine
 from deciface.faces import Face, FaceFinder, Pyramid, align, assess
 from deciface.faces.detect import BlazeFace
+from deciface.faces.named_points import named_points
 from deciface.models import ModelStore
 from deciface.simulate.occluders import COVERS_EYES, COVERS_MOUTH, Occluder, occlude
+from deciface.training.named_points import TEMPLATE_INDEX
 
 WRONG = 0.15
 """A mesh farther off than this (of the outer-canthal distance) is wrong, whatever it says of itself."""
 
 
 def mesh_error(face: Face, points_px: np.ndarray) -> float:
-    """Mean distance of the 13 scored points from the manual ones, in outer-canthal distances."""
+    """Mean distance of the 13 named points from the manual ones, in outer-canthal distances."""
     a, b = points_px[list(OUTER_CANTHI_TEM)]
-    gap = face.mesh_px[list(SCORED_MESH), :2] - points_px[list(SCORED_TEM)]
+    gap = named_points(face.mesh_px) - points_px[list(TEMPLATE_INDEX)]
     return float(np.hypot(*gap.T).mean() / np.hypot(*(b - a)))
 
 

@@ -18,9 +18,6 @@ from deciface.photos import read_photo
 from deciface.simulate.template import read_template
 
 OUTER_CANTHI_TEM = (18, 27)
-SCORED_TEM = (22, 18, 23, 27, 55, 90, 106, 87, 93, 20, 29, 25, 32)
-SCORED_MESH = (133, 33, 362, 263, 2, 0, 17, 61, 291, 159, 145, 386, 374)
-"""The 13 points at eyes, nose and mouth on which meshes are scored, in the template and in the mesh."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,3 +40,32 @@ def occlusion(
         for scene, (called, count) in scenes.items()
     ]
     emit({"output": str(output), "seed": seed, "table": table}, "\n".join(lines), json=json)
+
+
+@app.command("points")
+def points(
+    photos: Annotated[Path, typer.Argument(help="Folder of neutral photos, one per person, with .tem templates.")],
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the .csv goes.")],
+    seed: int = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Learn where mesh vertices lie off the points of their names; prints the error with people held out."""
+    from deciface.errors import InputError
+    from deciface.faces import FaceFinder
+    from deciface.models import ModelStore
+    from deciface.training.named_points import save, train_named_points
+
+    templates = sorted(photos.glob("*.tem"))
+    paths = [t.with_suffix(".jpg") for t in templates]
+    if missing := [p.name for p in paths if not p.is_file()]:
+        raise InputError(f"'{missing[0]}' is not in {photos}; a .jpg photo is needed beside every .tem template")
+    with progress("looking", len(paths)) as advance:
+        learnt = train_named_points(paths, finder=FaceFinder.from_store(ModelStore()), seed=seed, advance=advance)
+    save(learnt, output)
+    lines = [
+        f"photos {kind}: {100 * error:.2f} % of the outer-canthal distance, {100 * before:.2f} % for bare vertices"
+        for (kind, error), before in zip(learnt.error.items(), learnt.error_before.values(), strict=True)
+    ]
+    document = {"output": str(output), "seed": seed, "people": learnt.people, "error": learnt.error}
+    emit(document | {"error_before": learnt.error_before}, "\n".join(lines), json=json)

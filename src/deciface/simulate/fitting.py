@@ -2,9 +2,10 @@
 
 Method: active appearance model (Cootes, Edwards & Taylor 2001) with these changes. (1) Effects of ancestry, sex and
 age are fitted first by least squares and the principal components are those of the residuals, so that a sample stays
-within its group. (2) Hair, clothing and background inside the raster are treated as missing and imputed by iterated
-low-rank regression, so that no hair is smeared over forehead, temples, ears or neck. (3) Forehead and neck keep only
-low frequencies. (4) Every photo enters once more mirrored. No coefficients of a person leave this module.
+within its group; an ancestry's mean is drawn towards that of all groups, the more the fewer people it rests on.
+(2) Hair, clothing and background inside the raster are treated as missing and imputed by iterated low-rank regression,
+so that no hair is smeared over forehead, temples, ears or neck. (3) Forehead and neck keep only low frequencies.
+(4) Every photo enters once more mirrored. No coefficients of a person leave this module.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from deciface.simulate.template import EyeFrame, Points, mirror_order, read_temp
 MIN_GROUP = 5
 _WORK_PX_PER_OCD = 170.0
 _SHRINK_N = 10.0
+_ANCESTRY_PRIOR_PEOPLE = 6.0
+"""Weight, in people, of the mean of all ancestries in each: through a plain mean of 10 everyone shows."""
 _SEEN_BY = 8.0
 
 Array = NDArray[np.float64]
@@ -165,6 +168,9 @@ def _basis(data: Array, design: Array, ancestries: int, n: int) -> Basis:
     within = (weights.T @ scores**2) / count[:, None]
     spread = np.sqrt((count[:, None] * within + _SHRINK_N) / (count[:, None] + _SHRINK_N))
     explained = float((s[:n] ** 2).sum() / (s**2).sum())
+    middle = effects[:ancestries].mean(axis=0)  # of the groups, not of the people: no group is the norm
+    trust = (count / (count + 2 * _ANCESTRY_PRIOR_PEOPLE))[:, None]  # twice: everybody is there once more mirrored
+    effects[:ancestries] = middle + trust * (effects[:ancestries] - middle)
     return Basis(effects=effects, components=components, spread=spread, explained=explained)
 
 

@@ -14,27 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.errors import InputError
+from deciface.faces.named_points import MESH_INDEX, named_points
 from deciface.simulate.features import check_features, hpo_terms, velocity
 from deciface.simulate.relief import apply_relief
 from deciface.simulate.template import Anchors, EyeFrame, Points, anchors_from_template
 from deciface.simulate.warp import backward_map, flow, min_jacobian, resample, rms_strain, sham
 
 MESH_POINTS = 468
-_MESH = {
-    "inner_canthus_left": 133,
-    "outer_canthus_left": 33,
-    "inner_canthus_right": 362,
-    "outer_canthus_right": 263,
-    "ala_left": 129,
-    "ala_right": 358,
-    "subnasale": 2,
-    "lip_top": 0,
-    "stomion": 13,
-    "lip_bottom": 17,
-    "mouth_corner_left": 61,
-    "mouth_corner_right": 291,
-    "chin": 152,
+_NAMED = {
+    "inner_canthus_left": "inner canthus left",
+    "outer_canthus_left": "outer canthus left",
+    "inner_canthus_right": "inner canthus right",
+    "outer_canthus_right": "outer canthus right",
+    "subnasale": "subnasale",
+    "lip_top": "labrale superius",
+    "lip_bottom": "labrale inferius",
+    "mouth_corner_left": "cheilion left",
+    "mouth_corner_right": "cheilion right",
 }
+_MESH = {"ala_left": 129, "ala_right": 358, "stomion": 13, "chin": 152}
 _MESH_CHEEK_LEFT, _MESH_CHEEK_RIGHT = (93, 234, 127), (323, 454, 356)
 
 
@@ -78,9 +76,11 @@ class PhotoAnchors:
         mesh = np.asarray(mesh_px, dtype=np.float64)
         if mesh.ndim != 2 or mesh.shape[0] not in (MESH_POINTS, MESH_POINTS + 10) or mesh.shape[1] not in (2, 3):
             raise InputError(f"mesh of shape {mesh.shape}; (468, 3) px is needed; find the face with deciface.faces")
-        frame = EyeFrame.from_canthi(mesh[_MESH["outer_canthus_left"], :2], mesh[_MESH["outer_canthus_right"], :2])
+        placed = dict(zip(MESH_INDEX, named_points(mesh), strict=True))
+        frame = EyeFrame.from_canthi(placed["outer canthus left"], placed["outer canthus right"])
         points = frame.from_px(mesh[:, :2])
         named = {name: points[index] for name, index in _MESH.items()}
+        named |= {name: frame.from_px(placed[point]) for name, point in _NAMED.items()}
         # the mesh ends at the cheek; the ear's rim lies outside and below
         named["ear_left"] = points[list(_MESH_CHEEK_LEFT)].mean(axis=0) + np.array([-0.10, 0.12])
         named["ear_right"] = points[list(_MESH_CHEEK_RIGHT)].mean(axis=0) + np.array([0.10, 0.12])

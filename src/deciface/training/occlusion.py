@@ -19,6 +19,7 @@ from deciface.faces.find import FaceFinder
 from deciface.faces.occlusion import OcclusionModel, Part, features
 from deciface.faces.pyramid import Pyramid
 from deciface.simulate.occluders import COVERS_EYES, COVERS_MOUTH, Occluder, occlude
+from deciface.training.worsening import photographed
 
 FOLDS = 5
 RIDGE = 10.0
@@ -36,25 +37,6 @@ class Example:
     features: dict[Part, NDArray[np.float32]]
 
 
-def _photographed(image: NDArray[np.uint8], ocd_px: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Shrink, darken, blur, compress and mirror as bad photos are."""
-    import cv2
-
-    scale = rng.uniform(30, 200) / ocd_px
-    out = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    if rng.random() < 0.25:
-        out = np.repeat(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
-    if rng.random() < 0.4:
-        bent = 255 * (out / 255.0) ** rng.uniform(0.6, 1.7) * rng.uniform(0.15, 1.1)
-        out = np.clip(bent, 0, 255).astype(np.uint8)
-    if rng.random() < 0.3:
-        out = np.asarray(cv2.GaussianBlur(out, (0, 0), ocd_px * scale * rng.uniform(0.005, 0.03)), np.uint8)
-    if rng.random() < 0.5:
-        _, code = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(15, 90))])
-        out = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
-    return np.ascontiguousarray(out[:, ::-1]) if rng.random() < 0.5 else out
-
-
 def examples_of(
     image: NDArray[np.uint8], person: str, *, finder: FaceFinder, repeats: int, rng: np.random.Generator
 ) -> list[Example]:
@@ -68,7 +50,7 @@ def examples_of(
     made = []
     for scene in SCENES * repeats:
         painted = part if scene is None else occlude(part, mesh, what=scene, rng=rng)
-        shot = _photographed(painted, face.outer_canthal_px, rng)
+        shot, _ = photographed(painted, face.outer_canthal_px, rng)
         found = finder.find(shot).faces
         if found:
             made.append(Example(person, scene, {p: features(Pyramid(shot), found[0].mesh_px, p) for p in Part}))

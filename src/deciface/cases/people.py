@@ -1,4 +1,4 @@
-"""Who a photo shows: patient, sex, ancestry. Frozen, no input or output."""
+"""Whom a photo shows: patient, sex, ancestry, countries. Frozen, no input or output."""
 
 from __future__ import annotations
 
@@ -31,13 +31,35 @@ class AncestrySource(StrEnum):
     UNKNOWN = "unknown"
 
 
+class VitalStatus(StrEnum):
+    """Whether the patient was alive when last heard of."""
+
+    ALIVE = "alive"
+    DECEASED = "deceased"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Ancestry:
-    """One statement about ancestry: a term, whose side it is, and who stated it."""
+    """One statement about ancestry.
+
+    Parameters
+    ----------
+    term
+        In the words it was stated in, or the name that belongs to `code`.
+    side
+        Whose it is: the person's own, or one parent's.
+    source
+        Who stated it.
+    code
+        Where a vocabulary knows the term: ``HANCESTRO:0583``, ``GMDB:Asian/East Asian``, ``TW:hakka``; else None.
+        Codes are compared as they are: nothing is rolled up along is_a (Han Chinese is not "a" Chinese).
+    """
 
     term: str
     side: Side = Side.SELF
     source: AncestrySource = AncestrySource.UNKNOWN
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +78,10 @@ class Patient:
         ISO 3166-1 alpha-2 country of residence, or None.
     simulated
         True for people made by `deciface.simulate`; carried into every answer they appear in.
+    country_of_birth
+        ISO 3166-1 alpha-2, or None.
+    family
+        Pseudonymous id shared by relatives, or None.
     """
 
     id: str
@@ -63,6 +89,8 @@ class Patient:
     ancestry: tuple[Ancestry, ...] = ()
     country: str | None = None
     simulated: bool = False
+    country_of_birth: str | None = None
+    family: str | None = None
 
     @property
     def ancestry_label(self) -> str:

@@ -10,6 +10,7 @@
     ├── ModelError                a model file is missing, altered or of the wrong shape
     ├── MismatchError             encodings or crops that must not be compared
     ├── StorageError              a file could not be written or read back
+    ├── AccessError               the user may not do that with that record
     └── NothingFoundError         exit 3: the input is fine, but there is nothing in it
         ├── NoFaceError           no plausible face in the photo
         └── NoGalleryError        nobody to compare with
@@ -67,6 +68,10 @@ class MismatchError(DeciFaceError):
 
 class StorageError(DeciFaceError):
     """A file that could not be written or read back."""
+
+
+class AccessError(DeciFaceError):
+    """Something that the user may not do with a record, or that no consent covers."""
 
 
 class NothingFoundError(DeciFaceError):

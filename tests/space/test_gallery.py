@@ -8,6 +8,7 @@ import pytest
 from deciface.cases import Ancestry, Diagnosis, Disorder, Patient, Photo, Sex, Side, View
 from deciface.errors import InputError, MismatchError, NoGalleryError, OptionError
 from deciface.space import Gallery, Restriction
+from deciface.space.vectors import Vectors
 from tests.space.worlds import VIEWS, encodings, gallery_of
 
 ONE, TWO = {VIEWS[0]: [3.0, 4, 0, 0]}, {VIEWS[0]: [0, 0, 1.0, 0]}
@@ -83,6 +84,28 @@ def test_from_arrays_equals_build_whatever_the_order():
     made = Gallery.from_arrays(photos, VIEWS[:1], [block], encoder_sha256=sha, crop_version=crop)
     again = Gallery.from_arrays(photos[::-1], VIEWS[:1], [block[::-1]], encoder_sha256=sha, crop_version=crop)
     assert made.digest == Gallery.build(photos, codes).digest == again.digest
+
+
+def test_rows_of_a_larger_matrix_make_the_same_gallery_and_are_not_copied():
+    built = Gallery.build(*two())
+    matrix = np.zeros((7, built.vectors.matrix.shape[1]), np.float32)
+    rows = np.array([4, 6])
+    matrix[rows] = built.vectors.matrix
+    matrix.flags.writeable = False
+    stated = {"encoder_sha256": built.encoder_sha256, "crop_version": built.crop_version}
+    vectors = Vectors(matrix, built.vectors.blocks)
+    found = Gallery.from_vectors(built.photos[::-1], built.views, vectors, rows[::-1], **stated)
+    assert found.digest == built.digest
+    assert found.rows.tolist() == [4, 6]
+    assert found.vectors.matrix is matrix
+    with pytest.raises(NoGalleryError, match="has no photos"):
+        Gallery.from_vectors([], built.views, vectors, rows[:0], **stated)
+    with pytest.raises(InputError, match="photo 'a' is in the gallery 2 times"):
+        Gallery.from_vectors(built.photos[:1] * 2, built.views, vectors, rows, **stated)
+    with pytest.raises(MismatchError, match="2 photos and 1 rows; give one block per view and one row per photo"):
+        Gallery.from_vectors(built.photos, built.views, vectors, rows[:1], **stated)
+    with pytest.raises(MismatchError, match="0 views and 1 blocks"):
+        Gallery.from_vectors(built.photos, (), vectors, rows, **stated)
 
 
 def test_digest_changes_with_vectors_labels_and_versions():

@@ -1,13 +1,9 @@
 """A workspace: what goes in comes out, whatever happens in between."""
 
+import datetime as dt
 import os
-import random
 import resource
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +11,11 @@ import numpy as np
 import pytest
 
 from deciface.cases import (
+    NOT_STATED,
     Ancestry,
     AncestrySource,
+    Case,
+    Consent,
     Diagnosis,
     DiagnosisStatus,
     Disorder,
@@ -24,14 +23,16 @@ from deciface.cases import (
     Patient,
     Phenotype,
     Photo,
+    Scope,
     Sex,
     Side,
     TermState,
+    Variant,
     View,
 )
-from deciface.errors import InputError, MismatchError, NoGalleryError, StorageError
-from deciface.store import Added, Workspace
-from tests.store.importing import PNG, everything, image, photo
+from deciface.errors import AccessError, InputError, MismatchError, NoGalleryError, StorageError
+from deciface.store import Added, Workspace, audit, engines
+from tests.store.importing import PNG, case, encodings, image, photo
 
 ANNA = Patient(
     "anna",
@@ -60,8 +61,23 @@ def encoding(of, vector=(0.6, 0.8), view=None, **change):
     return replace(made, **change)
 
 
+def from_dave(**change):
+    """A real person; nothing is recorded about consent."""
+    return Case(Patient("dave", **change))
+
+
+GALLERY = Consent(Scope.GALLERY, signed_on=dt.date(2020, 1, 1))
+
+
+def trail(workspace):
+    """Actions and records of the audit trail, without the first line."""
+    with engines.read(workspace.engine) as connection:
+        assert audit.check_chain(connection).whole
+        return [(entry.action, entry.record) for entry in audit.entries(connection, limit=1000)][1:]
+
+
 @pytest.fixture
-def workspace(tmp_path):
+def on_sqlite(tmp_path):
     with Workspace.create(tmp_path / "ws") as made:
         yield made
 
@@ -87,7 +103,7 @@ def test_files_are_named_by_their_content(workspace):
     import hashlib
 
     workspace.add_photo(FULL, JPEG)
-    workspace.add_photo(photo(1), image(1))
+    workspace.add_case(case(1), images={photo(1).id: image(1)})
     names = sorted(p.relative_to(workspace.root / "photos").as_posix() for p in workspace.root.rglob("photos/*/*"))
     hashes = [(hashlib.sha256(JPEG).hexdigest(), "jpg"), (hashlib.sha256(image(1)).hexdigest(), "png")]
     assert names == sorted(f"{h[:2]}/{h}.{suffix}" for h, suffix in hashes)
@@ -107,12 +123,16 @@ def test_the_same_again_is_already_there(workspace):
         ({"age_years": 5.0}, "photo 'photo' is stored already with other age; give the new photo another id"),
         ({"sha256": "b", "unaffected": True, "diagnoses": ()}, "other pixels and diagnoses and unaffected"),
         (
-            {"id": "x", "patient": Patient("ben")},
+            {"id": "x", "patient": Patient("ben", simulated=True)},
             "has the pixels of photo 'photo' of patient 'anna'; correct the patient",
         ),
         (
             {"id": "x", "sha256": "b", "patient": replace(ANNA, sex=Sex.MALE)},
-            "patient 'anna' is stored with other sex, ancestry or country than photo 'x' states",
+            "patient 'anna' is stored with other sex than photo 'x' states; correct the new one",
+        ),
+        (
+            {"id": "x", "sha256": "b", "diagnoses": (), "phenotypes": ()},
+            "patient 'anna' is stored with other diagnoses and phenotypes than photo 'x' states",
         ),
     ],
 )
@@ -152,7 +172,7 @@ def test_gallery_of_some_models_and_of_nobody(workspace):
     with pytest.raises(NoGalleryError, match="has no photo encoded; import photos first"):
         workspace.gallery()
     workspace.add_photo(FULL, JPEG)
-    workspace.add_photo(photo(1), image(1))
+    workspace.add_case(case(1), images={photo(1).id: image(1)})
     workspace.add_encodings([encoding(FULL), encoding(FULL, view=View("b")), encoding(photo(1), view=View("b"))])
     assert len(workspace.gallery(models=["m"])) == 1
     assert workspace.gallery().views == (View("b"),)
@@ -212,91 +232,47 @@ def test_create_refuses_a_workspace_and_a_folder_in_use(tmp_path, workspace):
         Workspace.create(tmp_path / "file")
 
 
-def test_another_schema_version_is_refused(workspace):
-    workspace.close()
-    with sqlite3.connect(workspace.root / "deciface.sqlite") as connection:
-        connection.execute("UPDATE meta SET value = '99'")
-    connection.close()
-    with pytest.raises(StorageError, match="has schema version 99, this program reads 1; use the version of DeciFace"):
-        Workspace.open(workspace.root)
-
-
-def test_a_locked_database_is_told(workspace, monkeypatch):
+def test_a_locked_database_is_told(on_sqlite):
     from sqlalchemy import event
 
-    @event.listens_for(workspace._engine, "connect")
+    @event.listens_for(on_sqlite.engine, "connect")
     def impatient(connection, _):
         connection.execute("PRAGMA busy_timeout = 50")
 
-    workspace._engine.dispose()
-    other = sqlite3.connect(workspace.root / "deciface.sqlite", isolation_level=None)
+    on_sqlite.engine.dispose()
+    other = sqlite3.connect(on_sqlite.root / "deciface.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
         with pytest.raises(StorageError, match="database is locked; close the other program that is writing to it"):
-            workspace.add_photo(FULL, JPEG)
+            on_sqlite.add_photo(FULL, JPEG)
     finally:
         other.execute("ROLLBACK")
         other.close()
-    assert workspace.add_photo(FULL, JPEG) is Added.ADDED
+    assert on_sqlite.add_photo(FULL, JPEG) is Added.ADDED
 
 
 @pytest.fixture
 def small_disk():
-    """Files may not grow beyond 1 MB."""
+    """Files may not grow beyond 4 MB."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing_half(workspace, small_disk):
+def test_a_full_disk_is_one_line_and_leaves_nothing_half(on_sqlite, small_disk):
     with pytest.raises(StorageError, match=r"photo [0-9a-f]{12} could not be written to .* free some space") as error:
-        workspace.add_photo(FULL, PNG + bytes(1_100_000))
+        on_sqlite.add_photo(FULL, PNG + bytes(4_100_000))
     assert "\n" not in str(error.value)
-    assert [p for p in workspace.root.rglob("*") if p.is_file() and "photos" in p.parts] == []
+    assert [p for p in on_sqlite.root.rglob("*") if p.is_file() and "photos" in p.parts] == []
     for i in range(5):
-        workspace.add_photo(photo(i), image(i))
+        on_sqlite.add_case(case(i), images={photo(i).id: image(i)})
     with pytest.raises(StorageError, match="free some space or check the folder"):
-        workspace.add_encodings(
-            [encoding(photo(i), vector=np.ones(1024), view=View(f"m{k}")) for i in range(5) for k in range(200)]
+        on_sqlite.add_encodings(
+            [encoding(photo(i), vector=np.ones(1024), view=View(f"m{k}")) for i in range(5) for k in range(400)]
         )
-    assert list(workspace.encodings()) == []
-    assert len(workspace.photos()) == 5
-
-
-def run_import(root):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.store.importing", str(root)],
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def test_killed_imports_leave_a_workspace_that_opens_and_can_be_imported_again(tmp_path):
-    rng = random.Random(5)
-    seen = set()
-    for point in range(10):
-        root = tmp_path / f"ws{point}"
-        with run_import(root) as process:
-            assert process.stdout.readline() == b"ready\n"
-            time.sleep(rng.uniform(0, 0.35))
-            os.kill(process.pid, signal.SIGKILL)
-            process.stdout.read()
-        if (root / "deciface.sqlite").exists():
-            with Workspace.open(root) as workspace:
-                stored = workspace.photos()
-                seen.add(len(stored))
-                assert list(stored) == [photo(i) for i in range(len(stored))]
-                assert all(workspace.image_bytes(p.id) for p in stored)
-                assert len(list(workspace.encodings())) in (2 * len(stored), 2 * len(stored) - 2)
-        everything(root)
-        with Workspace.open(root) as workspace:
-            assert len(workspace.photos()) == 40
-            assert len(workspace.gallery()) == 40
-        left = [p for p in root.rglob(".part-*") if p.is_file()]
-        assert left == []
-    assert len(seen) > 1, "all kills hit the same point"
+    assert list(on_sqlite.encodings()) == []
+    assert len(on_sqlite.photos()) == 5
 
 
 def test_the_same_encoding_rounded_by_another_processor_is_already_there(workspace):
@@ -308,3 +284,239 @@ def test_the_same_encoding_rounded_by_another_processor_is_already_there(workspa
     assert next(iter(workspace.encodings())).vector.tolist() == vector.tolist()
     with pytest.raises(MismatchError, match="another encoding"):
         workspace.add_encodings([replace(made, vector=np.array([0.65, 0.76], np.float32))])
+
+
+def test_a_whole_case_comes_out_as_it_went_in_and_again_is_already_there(workspace, full_case):
+    images = {photo.id: PNG + photo.id.encode() for photo in full_case.photos[:1]}
+    assert workspace.add_case(full_case, images=images, origin="gmdb") is Added.ADDED
+    assert workspace.case(full_case.id) == full_case
+    assert workspace.cases() == (full_case,)
+    assert workspace.add_case(full_case, images=images) is Added.ALREADY_THERE
+    assert trail(workspace) == [("add", full_case.id)]
+    assert workspace.image_bytes(full_case.photos[0].id) == images[full_case.photos[0].id]
+    with pytest.raises(InputError, match=f"photo '{full_case.photos[1].id}' is described only, its image is not"):
+        workspace.image_bytes(full_case.photos[1].id)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"patient": Patient("dave", Sex.MALE, country="DE")}, "other sex and country; change the stored case or"),
+        ({"references": ("PMID:1",), "last_seen_age": "P3Y"}, "other age when last seen and references;"),
+        ({"consents": (GALLERY, Consent(Scope.CARE))}, "other consents;"),
+    ],
+)
+def test_a_case_with_other_facts_is_refused_with_their_names(workspace, change, said):
+    stored = replace(from_dave(), consents=(GALLERY,))
+    workspace.add_case(stored)
+    with pytest.raises(MismatchError, match=f"case 'dave' is stored already with {said}"):
+        workspace.add_case(replace(stored, **change))
+    assert workspace.cases() == (stored,)
+
+
+def test_photos_that_state_other_facts_than_their_case_are_refused(workspace):
+    with pytest.raises(InputError, match=r"case 'dave' has photos that state other facts than the case; use Case.with"):
+        workspace.add_case(replace(from_dave(), photos=(FULL,)))
+
+
+@pytest.mark.parametrize(
+    ("unstorable", "message"),
+    [
+        (
+            from_dave(country="T\0"),
+            r"case 'dave' has text with NUL or half a character in it; save its source as UTF-8",
+        ),
+        (replace(from_dave(), as_written=(("sex", "\ud800"),)), "case 'dave' has text with NUL or half a character"),
+        (Case(Patient("d\0")), r"case 'd\\x00' has text with NUL"),
+        (from_dave().with_photos([from_dave().photo("d\udfff")]), "case 'dave' has text with NUL"),
+        (
+            from_dave().with_photos([from_dave().photo("d")] * 2),
+            "case 'dave' has two photos with the id 'd'; give each",
+        ),
+        (Case(Patient("")), "case '' has an empty id, its own or a photo's; give every patient and photo one"),
+        (from_dave().with_photos([from_dave().photo("")]), "case 'dave' has an empty id"),
+        (from_dave().with_photos([from_dave().photo("d", age_years=float("nan"))]), "photo 'd' has the age nan; give"),
+        (replace(from_dave(), variants=(Variant(position=2**31),)), "'dave' has a variant at position 2147483648; no"),
+    ],
+)
+def test_what_not_every_database_keeps_is_refused_by_both(workspace, unstorable, message):
+    with pytest.raises(InputError, match=message):
+        workspace.add_case(unstorable)
+    assert workspace.add_case(from_dave(country=r"\x00 \ud800")) is Added.ADDED, "written out they are only letters"
+
+
+def test_one_refused_case_does_not_stop_the_others(workspace):
+    cases = [case(0), from_dave(), replace(from_dave(), unaffected=True), case(2), from_dave(), case(1)]
+    outcomes = workspace.add_cases(cases, images={photo(0).id: image(0), photo(2).id: b"GIF89a"})
+    assert outcomes[0] == outcomes[1] == outcomes[5] == Added.ADDED
+    assert str(outcomes[2]).startswith("case 'dave' is stored already with other unaffected")
+    assert str(outcomes[3]).startswith("the stored photo must be JPEG or PNG")
+    assert outcomes[4] is Added.ALREADY_THERE
+    assert [c.id for c in workspace.cases()] == ["dave", "p00"]
+    assert [p.id for p in workspace.case("p00").photos] == [photo(0).id, photo(1).id]
+    assert trail(workspace) == [("add", "p00"), ("add", "dave")]
+
+
+def test_pixels_of_another_patient_are_noticed_within_one_call(workspace):
+    twin = replace(case(2), photos=(replace(case(2).photos[0], sha256=photo(0).sha256),))
+    outcomes = workspace.add_cases([case(0), twin])
+    assert outcomes[0] is Added.ADDED
+    assert "has the pixels of photo 'photo000' of patient 'p00'" in str(outcomes[1])
+    assert [c.id for c in workspace.cases()] == ["p00"]
+
+
+def test_a_photo_of_a_real_person_needs_a_consent_in_force(workspace):
+    dave = from_dave()
+    picture = dave.photo("d1", sha256="d" * 64)
+    with_d1 = dave.with_photos([picture])
+    for attempt in (
+        lambda: workspace.add_photo(picture, JPEG),
+        lambda: workspace.add_case(with_d1, images={"d1": JPEG}),
+    ):
+        with pytest.raises(AccessError, match=r"^no consent is recorded for patient 'dave': record it first$"):
+            attempt()
+    assert list((workspace.root / "photos").rglob("*.*")) == [], "a photo without consent was written to disk"
+    assert workspace.add_case(dave.with_photos([picture])) is Added.ADDED, "a description alone may be stored"
+    workspace.record_consent("dave", replace(GALLERY, withdrawn_on=dt.date(2021, 1, 1)))
+    with pytest.raises(AccessError, match="no consent is recorded for patient 'dave'"):
+        workspace.add_photo(picture, JPEG)
+    assert workspace.record_consent("dave", GALLERY) is Added.ADDED
+    assert workspace.record_consent("dave", GALLERY) is Added.ALREADY_THERE
+    assert workspace.add_photo(picture, JPEG) is Added.ADDED
+    assert workspace.image_bytes("d1") == JPEG
+
+
+def test_a_described_photo_is_completed_by_its_image(workspace):
+    described = FULL.patient
+    bare = replace(FULL, sha256=NOT_STATED)
+    assert workspace.add_photo(bare) is Added.ADDED
+    assert workspace.add_photo(FULL, JPEG) is Added.ADDED
+    assert workspace.photos() == (FULL,)
+    assert workspace.add_photo(bare) is Added.ALREADY_THERE
+    assert workspace.photos() == (FULL,), f"{described.id} lost pixels"
+
+
+def test_encodings_of_unknown_pixels_are_not_joined_with_an_image(workspace):
+    bare = replace(FULL, sha256=NOT_STATED)
+    workspace.add_photo(bare)
+    workspace.add_encodings([encoding(bare)])
+    with pytest.raises(MismatchError, match="photo 'photo' has encodings that do not say from which pixels"):
+        workspace.add_photo(FULL, JPEG)
+    assert workspace.gallery().photos == (bare,)
+
+
+def test_a_stored_case_is_changed_and_keeps_photos_encodings_and_consents(workspace, full_case):
+    workspace.add_case(full_case)
+    workspace.add_encodings([encoding(full_case.photos[0])])
+    bare = replace(full_case, photos=(), diagnoses=(), last_seen_age="P9Y", references=("PMID:2",))
+    assert workspace.change_case(bare) == ("diagnoses", "last_seen_age", "references")
+    assert workspace.change_case(bare) == ()
+    assert workspace.case(full_case.id) == bare.with_photos(full_case.photos)
+    assert len(list(workspace.encodings())) == 1
+    assert trail(workspace)[-1] == ("change", full_case.id)
+    with pytest.raises(MismatchError, match="is given with other consents than are recorded; record or withdraw a"):
+        workspace.change_case(replace(bare, consents=()))
+    with pytest.raises(MismatchError, match="cannot change between simulated and real"):
+        workspace.change_case(replace(bare, patient=replace(bare.patient, simulated=True)))
+    with pytest.raises(InputError, match="patient 'nobody' is not in the workspace"):
+        workspace.change_case(Case(Patient("nobody")))
+
+
+def test_withdrawing_a_consent_takes_effect_on_its_day(workspace):
+    workspace.add_case(case(0), images={photo(0).id: image(0)})
+    workspace.add_encodings(encodings(0))
+    today = dt.datetime.now(dt.UTC).astimezone().date()
+    assert workspace.withdraw_consent("p00", Scope.GALLERY, on=today + dt.timedelta(days=2)) == 1
+    assert len(workspace.gallery()) == 1
+    assert workspace.withdraw_consent("p00", Scope.GALLERY, on=today) == 1
+    with pytest.raises(NoGalleryError, match="1 encoded photos, of nobody who agreed to the reference gallery; record"):
+        workspace.gallery()
+    with pytest.raises(AccessError, match=r"patient 'p00': user .* may see the photo only"):
+        workspace.image_bytes(photo(0).id)
+    with pytest.raises(InputError, match="patient 'p00' has no consent to publication that ends"):
+        workspace.withdraw_consent("p00", Scope.PUBLICATION, on=today)
+    assert workspace.add_case(case(0)) is Added.ALREADY_THERE, "the same import again does not restore a consent"
+    assert not workspace.case("p00").consents[0].holds(today)
+    assert trail(workspace)[-2:] == [("withdraw consent", "p00")] * 2
+
+
+def test_sharing_consents_end_by_site(workspace):
+    workspace.add_case(from_dave())
+    for site in ("Bonn", "Taipei"):
+        workspace.record_consent("dave", Consent(Scope.SHARING, site=site))
+    with pytest.raises(InputError, match="to sharing names no site; name the one that may receive it"):
+        workspace.record_consent("dave", Consent(Scope.SHARING))
+    assert workspace.withdraw_consent("dave", Scope.SHARING, site="Bonn", on=dt.date(2026, 1, 1)) == 1
+    assert [c.withdrawn_on is None for c in workspace.case("dave").consents] == [False, True]
+
+
+def test_what_was_withdrawn_is_not_stored_again(workspace):
+    from deciface.store import erasure
+
+    workspace.add_photo(FULL, JPEG)
+    workspace.add_case(case(0))
+    actor, now = workspace.actor, workspace.clock()
+    erasure.withdraw(workspace, kind="patient", subject_id="anna", actor=actor, now=now)
+    erasure.withdraw(workspace, kind="photo", subject_id=photo(0).id, actor=actor, now=now)
+    with pytest.raises(AccessError, match=r"^patient 'anna' was withdrawn; nothing about them is stored again$"):
+        workspace.add_photo(FULL, JPEG)
+    with pytest.raises(AccessError, match="patient 'anna' was withdrawn"):
+        workspace.add_case(Case(ANNA))
+    with pytest.raises(AccessError, match=r"^photo 'photo000' was withdrawn; it is not stored again$"):
+        workspace.add_case(case(0))
+
+
+def test_ids_sort_by_their_bytes_and_pages_follow_each_other(workspace):
+    ids = ["b", "a_2", "a-1", "B", "é", "10", "9", "阿"]
+    disorders = (Diagnosis(Disorder("OMIM:1", "One 100% syndrome")), Diagnosis(Disorder("OMIM:2", "Two")))
+    people = [Case(Patient(i, simulated=True), disorders[: n % 3]) for n, i in enumerate(ids)]
+    workspace.add_cases([p.with_photos([p.photo(f"of {p.id}")]) for p in people])
+    pages, after = [], None
+    while page := workspace.list_page(after=after, limit=3):
+        pages.append([row.id for row in page])
+        after = page[-1].id
+    assert [len(page) for page in pages] == [3, 3, 2]
+    assert [i for page in pages for i in page] == sorted(ids) == [c.id for c in workspace.cases()]
+    assert [p.id for p in workspace.photos()] == sorted(f"of {i}" for i in ids)
+    (first,) = workspace.list_page(limit=1)
+    assert (first.disorders, first.photos, first.simulated) == ((disorders[0].disorder, disorders[1].disorder), 1, True)
+    assert {row.id for row in workspace.list_page(disorder="OMIM:2")} == {"a-1", "10"}
+    assert {row.id for row in workspace.list_page(text="tWo")} == {"a-1", "10"}
+    assert {row.id for row in workspace.list_page(text="0%")} == {"a_2", "a-1", "é", "10", "阿"}
+    assert [row.id for row in workspace.list_page(text="_")] == ["a_2"]
+    with pytest.raises(InputError, match="a page of 0 cases was asked for; ask for 1 to 1000"):
+        workspace.list_page(limit=0)
+
+
+def test_a_reader_of_a_list_sees_one_moment(workspace):
+    workspace.add_cases([case(0), case(2)])
+    with workspace._read() as connection:
+        from deciface.store import people
+
+        before = people.read_cases(connection)
+        with Workspace.open(workspace.root) as other:
+            other.add_case(case(4))
+        assert people.read_cases(connection) == before
+    assert len(workspace.cases()) == 3
+
+
+def test_a_folder_that_may_not_be_written_to_is_opened_for_reading(on_sqlite, monkeypatch):
+    on_sqlite.add_photo(FULL, JPEG)
+    on_sqlite.add_encodings([encoding(FULL)])
+    may_write = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: may_write(path, mode) and Path(path) != on_sqlite.root)
+    for log_is_left in (True, False):
+        if not log_is_left:
+            on_sqlite.close()
+        with Workspace.open(on_sqlite.root) as reading:
+            assert reading.photos() == (FULL,)
+            assert reading.image_bytes("photo") == JPEG
+            assert len(reading.gallery()) == 1
+            for attempt in (
+                lambda: reading.add_photo(replace(FULL, id="x"), PNG),
+                lambda: reading.add_case(case(0)),
+                lambda: reading.add_encodings([]),
+            ):
+                with pytest.raises(StorageError, match="the workspace is open for reading only, because its folder"):
+                    attempt()
+    assert len(list(on_sqlite.root.rglob("photos/*/*"))) == 1

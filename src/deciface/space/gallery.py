@@ -26,7 +26,7 @@ UNKNOWN = "unknown"
 class Gallery:
     """Photos of known people as unit vectors, sorted by photo id.
 
-    Made by `Gallery.build` or `Gallery.from_arrays`, never by hand.
+    Made by `Gallery.build`, `Gallery.from_arrays` or `Gallery.from_vectors`, never by hand.
 
     Parameters
     ----------
@@ -165,14 +165,70 @@ class Gallery:
                     f"photo '{photos[order[int(bad[0])]].id}', view {view}: the vector is zero, NaN or infinite; "
                     "encode the photo again or leave it out"
                 )
+        return cls.from_vectors(
+            [photos[i] for i in order],
+            views,
+            Vectors(matrix, columns),
+            np.arange(len(photos)),
+            encoder_sha256=encoder_sha256,
+            crop_version=crop_version,
+            dropped_views=dropped_views,
+        )
+
+    @classmethod
+    def from_vectors(
+        cls,
+        photos: Sequence[Photo],
+        views: tuple[View, ...],
+        vectors: Vectors,
+        rows: NDArray[np.intp],
+        *,
+        encoder_sha256: Mapping[str, str],
+        crop_version: Mapping[str, str],
+        dropped_views: tuple[View, ...] = (),
+    ) -> Gallery:
+        """Over rows that are of unit length already, such as a memory-mapped matrix; nothing is copied or read.
+
+        Parameters
+        ----------
+        photos
+            n photos, every id once.
+        views
+            Names of the blocks of `vectors`.
+        vectors
+            At least the rows of this gallery; others are never compared.
+        rows
+            (n,) which row shows which photo.
+        encoder_sha256, crop_version, dropped_views
+            As in `from_arrays`.
+
+        Raises
+        ------
+        NoGalleryError
+            No photos.
+        InputError
+            A photo twice.
+        MismatchError
+            Not one block per view, or not one row per photo.
+        """
+        if not photos:
+            raise NoGalleryError("the gallery has no photos; import or simulate some first")
+        _refuse_repeats((p.id for p in photos), "photo")
+        if not views or len(views) != len(vectors.blocks) or len(rows) != len(photos):
+            raise MismatchError(
+                f"{len(views)} views and {len(vectors.blocks)} blocks, {len(photos)} photos and {len(rows)} rows; "
+                "give one block per view and one row per photo"
+            )
+        order = sorted(range(len(photos)), key=lambda i: photos[i].id)
+        models = sorted({view.model for view in views})
         return cls(
             tuple(photos[i] for i in order),
             tuple(views),
-            Vectors(matrix, columns),
-            np.arange(len(photos)),
+            vectors,
+            np.asarray(rows, np.intp)[order],
             dropped_views,
-            {m: encoder_sha256[m] for m in sorted(models)},
-            {m: crop_version[m] for m in sorted(models)},
+            {m: encoder_sha256[m] for m in models},
+            {m: crop_version[m] for m in models},
         )
 
     def __len__(self) -> int:

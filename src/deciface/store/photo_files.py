@@ -1,14 +1,56 @@
-"""Photos as files named by their own content."""
+"""Photos as files named by their own content: in the workspace's folder, or in an object store."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from deciface.errors import InputError, StorageError
 
 SUFFIXES = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A stored image: SHA-256 of its bytes, and ``jpg`` or ``png``."""
+
+    sha256: str
+    suffix: str
+
+    @property
+    def name(self) -> str:
+        """Path below the place where photos are: ``ab/abcd....jpg``."""
+        return f"{self.sha256[:2]}/{self.sha256}.{self.suffix}"
+
+
+class PhotoFiles(Protocol):
+    """Where images are kept. What was put once is never changed."""
+
+    def put(self, content: bytes) -> StoredFile:
+        """Write an image, whole or not at all; the same content is written once."""
+        ...
+
+    def get(self, file: StoredFile) -> bytes:
+        """Read an image and check that it is the one that was written."""
+        ...
+
+    def remove(self, file: StoredFile) -> bool:
+        """Remove an image; return whether it was there."""
+        ...
+
+
+def open_files(folder: Path, blobs: str | None) -> PhotoFiles:
+    """Open where a workspace keeps its images: `folder`, or `blobs` such as ``s3://bucket/photos``.
+
+    Raises
+    ------
+    StorageError
+        `blobs` is not an address that can be used, or a package for it is missing.
+    """
+    return PhotoFolder(folder) if blobs is None else PhotoObjects.open(blobs)
 
 
 def suffix_of(content: bytes) -> str:
@@ -25,46 +67,181 @@ def suffix_of(content: bytes) -> str:
     raise InputError("the stored photo must be JPEG or PNG; encode it as one of them first")
 
 
-def file_of(folder: Path, sha256: str, suffix: str) -> Path:
-    """Where a file of this content is: ``ab/abcd....jpg``."""
-    return folder / sha256[:2] / f"{sha256}.{suffix}"
+def identify(content: bytes) -> StoredFile:
+    """Name an image by its content; `InputError` unless it is JPEG or PNG."""
+    return StoredFile(hashlib.sha256(content).hexdigest(), suffix_of(content))
 
 
-def put(folder: Path, content: bytes) -> tuple[str, str]:
-    """Write a photo under its name, whole or not at all; return its SHA-256 and suffix.
+def _checked(content: bytes, file: StoredFile, place: str) -> bytes:
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise StorageError(f"{place} has changed since it was stored; restore it from a backup")
+    return content
 
-    The same content is written once. A file without a row in the database is a photo whose import was interrupted; the
-    next import takes it over.
 
-    Raises
-    ------
-    InputError
-        Neither JPEG nor PNG.
-    StorageError
-        The disk is full or not writable.
+@dataclass(frozen=True, slots=True)
+class PhotoFolder:
+    """Images in a folder."""
+
+    folder: Path
+
+    def path(self, file: StoredFile) -> Path:
+        """Where a file is, whether or not it is there."""
+        return self.folder / file.name
+
+    def put(self, content: bytes) -> StoredFile:
+        """Write an image under its name, whole or not at all.
+
+        The same content is written once. A file without a row in the database is a photo whose import was interrupted;
+        the next import takes it over.
+
+        Raises
+        ------
+        InputError
+            Neither JPEG nor PNG.
+        StorageError
+            The disk is full or not writable.
+        """
+        file = identify(content)
+        target = self.path(file)
+        if target.exists():
+            return file
+        temporary = target.with_name(f".part-{file.sha256}-{os.getpid()}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(target)
+            flush_folder(target.parent)
+            for left_by_a_killed_import in target.parent.glob(f".part-{file.sha256}-*"):
+                left_by_a_killed_import.unlink(missing_ok=True)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            if not target.exists():  # else another process stored the same photo in the meantime
+                reason = error.strerror or error
+                raise StorageError(
+                    f"photo {file.sha256[:12]} could not be written to {self.folder} ({reason}); free some space"
+                ) from error
+        return file
+
+    def get(self, file: StoredFile) -> bytes:
+        """Read an image and check it.
+
+        Raises
+        ------
+        StorageError
+            The file is missing or has changed.
+        """
+        path = self.path(file)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read ({error.strerror}); restore it from a backup") from error
+        return _checked(content, file, str(path))
+
+    def remove(self, file: StoredFile) -> bool:
+        """Remove an image; return whether it was there.
+
+        Raises
+        ------
+        StorageError
+            It is there and cannot be removed.
+        """
+        path = self.path(file)
+        try:
+            path.unlink()
+            flush_folder(path.parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StorageError(f"{path} cannot be removed ({error.strerror}); check your rights") from error
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoObjects:
+    """Images in an object store, through fsspec: S3, Azure, Google Cloud, a share of the hospital.
+
+    An object appears when it has been sent as a whole; every read compares its hash with its name.
     """
-    suffix, sha256 = suffix_of(content), hashlib.sha256(content).hexdigest()
-    target = file_of(folder, sha256, suffix)
-    if target.exists():
-        return sha256, suffix
-    temporary = target.with_name(f".part-{sha256}-{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(target)
-        flush_folder(target.parent)
-        for left_by_a_killed_import in target.parent.glob(f".part-{sha256}-*"):
-            left_by_a_killed_import.unlink(missing_ok=True)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if not target.exists():  # else another process stored the same photo in the meantime
+
+    place: str
+    _system: Any
+    _base: str
+
+    @classmethod
+    def open(cls, url: str) -> PhotoObjects:
+        """Open ``s3://bucket/photos`` and the like; nothing is sent yet.
+
+        Raises
+        ------
+        StorageError
+            Not such an address, or a package for it is missing.
+        """
+        try:
+            from fsspec.core import url_to_fs
+
+            system, base = url_to_fs(url)
+        except ImportError as error:
             raise StorageError(
-                f"photo {sha256[:12]} could not be written to {folder} ({error.strerror or error}); free some space"
+                f"photos are kept in '{url}', which needs another package ({error}); "
+                "run: pip install 'deciface[objects]' and what fsspec asks for"
             ) from error
-    return sha256, suffix
+        except ValueError as error:
+            raise StorageError(
+                f"'{url}' is no place for photos ({error}); give an address such as s3://bucket/photos"
+            ) from error
+        return cls(url, system, base.rstrip("/"))
+
+    def put(self, content: bytes) -> StoredFile:
+        """Send an image under its name; one that is there in full is not sent again.
+
+        Raises
+        ------
+        InputError
+            Neither JPEG nor PNG.
+        StorageError
+            The store does not take it.
+        """
+        file = identify(content)
+        target = self._path(file)
+        try:
+            if not self._system.exists(target) or self._system.size(target) != len(content):
+                self._system.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+                self._system.pipe_file(target, content)
+        except Exception as error:  # every store raises its own
+            raise self._told(file, "written", error) from error
+        return file
+
+    def get(self, file: StoredFile) -> bytes:
+        """Fetch an image and check it; `StorageError` when it is missing or has changed."""
+        try:
+            content: bytes = self._system.cat_file(self._path(file))
+        except Exception as error:
+            raise self._told(file, "read", error) from error
+        return _checked(content, file, f"{self.place}/{file.name}")
+
+    def remove(self, file: StoredFile) -> bool:
+        """Remove an image; return whether it was there. `StorageError` when it cannot be removed."""
+        target = self._path(file)
+        try:
+            if not self._system.exists(target):
+                return False
+            self._system.rm_file(target)
+        except Exception as error:
+            raise self._told(file, "removed", error) from error
+        return True
+
+    def _path(self, file: StoredFile) -> str:
+        return f"{self._base}/{file.name}"
+
+    def _told(self, file: StoredFile, what: str, error: Exception) -> StorageError:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return StorageError(
+            f"photo {file.sha256[:12]} could not be {what} in {self.place} ({reason}); "
+            "check its address and your rights"
+        )
 
 
 def flush_folder(folder: Path) -> None:
@@ -76,21 +253,3 @@ def flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def get(folder: Path, sha256: str, suffix: str) -> bytes:
-    """Read a photo and check that it is the one that was written.
-
-    Raises
-    ------
-    StorageError
-        The file is missing or has changed.
-    """
-    path = file_of(folder, sha256, suffix)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read ({error.strerror}); restore it from a backup") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise StorageError(f"{path} has changed since it was stored; restore it from a backup")
-    return content

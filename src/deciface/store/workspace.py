@@ -1,157 +1,221 @@
-"""A workspace: one folder with a database and photo files."""
+"""A workspace: photos, people and vectors, opened for one user, who is served what the policy allows."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
-import numpy as np
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy import Connection
 
-from deciface.cases import Encoding, Photo, View
-from deciface.errors import InputError, MismatchError, NoGalleryError, StorageError
-from deciface.space import Gallery
-from deciface.store import photo_files, rows, tables
-
-DATABASE = "deciface.sqlite"
-PHOTOS = "photos"
-
-
-class Added(StrEnum):
-    """What became of a photo or of encodings that were given."""
-
-    ADDED = "added"
-    ALREADY_THERE = "already there"
+from deciface.cases import Case, Encoding, Photo
+from deciface.consent import Action
+from deciface.errors import DeciFaceError, MismatchError
+from deciface.store import engines, erasure, opening, people, photo_rows, vectors, versions
+from deciface.store import users as user_rows
+from deciface.store.adding import Added, Additions, Stated, differing_facts, plan, refuse_unstorable
+from deciface.store.case_rows import read_facts
+from deciface.store.certificate import Certificate
+from deciface.store.custody import Custody
+from deciface.store.photo_files import StoredFile, open_files
+from deciface.store.session import Clock, utc_now
+from deciface.store.settings import Settings
+from deciface.store.tombstones import SubjectKind
 
 
-@dataclass(frozen=True)
-class Workspace:
-    """Photos, people and vectors in one folder. Made by `Workspace.create` or `Workspace.open`; close it after use.
+class Workspace(Custody):
+    """Made by `Workspace.create` or `Workspace.open`; close it after use.
 
     Every method is one transaction: a process that is killed leaves all of it or nothing, and the same import can be
-    run again.
+    run again. Lists hold what the user may see; what the user may not do raises `AccessError` and changes nothing.
+    Every write leaves its line in the audit trail. Consents are signed and withdrawn by the calendar of this machine.
     """
 
-    root: Path
-    _engine: Engine
-
     @classmethod
-    def create(cls, root: Path) -> Workspace:
-        """Make a workspace in an empty or new folder.
+    def create(
+        cls,
+        root: Path,
+        *,
+        user: str | None = None,
+        site: str = "",
+        database: str | None = None,
+        blobs: str | None = None,
+        clock: Clock = utc_now,
+    ) -> Workspace:
+        """Make a workspace in an empty or new folder, and open it.
+
+        Parameters
+        ----------
+        root
+            The folder; nobody else on this machine may read it.
+        user
+            Who makes it, and may do everything but take part as a reader; None: the user of the operating system.
+        site
+            Name of the site it belongs to.
+        database
+            ``postgresql://user@host/database``, an empty one; None: SQLite in the folder.
+        blobs
+            Where photos are kept, ``s3://bucket/photos``; None: in the folder.
+        clock
+            Tells the time.
 
         Raises
         ------
         StorageError
-            There is a workspace already, the folder holds other files, or it cannot be written.
+            There is a workspace already, folder or database hold other things, or they cannot be written.
         """
-        if (root / DATABASE).exists():
-            raise StorageError(f"{root} is a workspace already; open it or choose another folder")
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            if others := sorted(p.name for p in root.iterdir() if p.name not in _OWN_NAMES):
-                raise StorageError(f"{root} holds other files ({others[0]}); choose an empty or new folder")
-            root.chmod(0o700)  # photos of patients: nobody else on this machine reads them
-            (root / PHOTOS).mkdir(exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"{root} cannot be made a workspace ({error.strerror}); choose a folder you may write to"
-            ) from error
-        # Built under another name and renamed, so that a workspace either has all its tables or is none.
-        draft = root / f".{DATABASE}"
-        draft.unlink(missing_ok=True)
-        engine = _engine_for(draft, journal="DELETE")
-        with _told(root):
-            with engine.begin() as connection:
-                connection.exec_driver_sql("BEGIN")
-                tables.metadata.create_all(connection)
-                connection.execute(insert(tables.meta).values(key="schema", value=str(tables.SCHEMA_VERSION)))
-            engine.dispose()
-            draft.replace(root / DATABASE)
-            photo_files.flush_folder(root)
-        return cls.open(root)
+        name = user or opening.system_user()
+        settings = Settings(site=site, database=database, blobs=blobs)
+        opening.create_folder(root, settings, user=name, now=clock())
+        return cls.open(root, user=name, clock=clock)
 
     @classmethod
-    def open(cls, root: Path) -> Workspace:
-        """Open a workspace.
+    def open(cls, root: Path, *, user: str | None = None, clock: Clock = utc_now) -> Workspace:
+        """Open a workspace for a user; a name that it does not know may do nothing.
+
+        An older schema is brought to the newest, and a withdrawal that was interrupted, or that a restored backup does
+        not know, is carried out. A folder that may not be written to is opened for reading.
 
         Raises
         ------
         StorageError
-            Not a workspace, a damaged one, or one of another schema version.
+            Not a workspace, a damaged one, or one of a newer DeciFace.
         """
-        path = root / DATABASE
-        if not path.is_file():
-            raise StorageError(f"{root} is not a workspace (no {DATABASE}); make one with: deciface init {root}")
-        engine = _engine_for(path, journal="WAL")
+        name = user or opening.system_user()
+        settings, engine = opening.connect(root)
         try:
-            with _told(root), engine.connect() as connection:
-                names = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
-                query = select(tables.meta.c.value).where(tables.meta.c.key == "schema")
-                found = connection.execute(query).scalar() if "meta" in names else None
-            if found is None:
-                raise StorageError(f"{path} is not a DeciFace database; choose another folder")
-            if found != str(tables.SCHEMA_VERSION):
-                raise StorageError(
-                    f"{root} has schema version {found}, this program reads {tables.SCHEMA_VERSION}; "
-                    "use the version of DeciFace that made it, or a newer one"
-                )
+            with engines.told(str(root)), engines.read(engine) as connection:
+                actor = user_rows.read_actor(connection, name)
+            workspace = cls(root, engine, actor, clock, open_files(root / opening.PHOTOS, settings.blobs))
+            if not engines.is_readonly(engine):
+                erasure.resume(workspace, now=clock())
         except BaseException:
             engine.dispose()
             raise
-        return cls(root, engine)
+        return workspace
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
+    def add_case(self, case: Case, *, images: Mapping[str, bytes] | None = None, origin: str = "") -> Added:
+        """Store a case with its photos; photos that a stored case does not have yet are added to it.
 
-    def __enter__(self) -> Self:
-        return self
+        Parameters
+        ----------
+        case
+            What is known. Consents that are recorded and since withdrawn stay withdrawn.
+        images
+            By photo id: JPEG or PNG without metadata, as it is to be kept. Photos without one are described only.
+        origin
+            The format it came in.
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        Raises
+        ------
+        AccessError
+            The user may not add it, it was withdrawn, or images of a real person come without any consent in force.
+        MismatchError
+            Stored with other facts, or the pixels of a photo belong to another patient.
+        InputError
+            Neither JPEG nor PNG, or photos that state other facts than their case.
+        StorageError
+            The disk is full, or the database is locked.
+        """
+        return _or_raise(self.add_cases([case], images=images, origin=origin)[0])
 
-    def add_photo(self, photo: Photo, image_bytes: bytes) -> Added:
-        """Store a photo, its patient, diagnoses and phenotypes.
+    def add_cases(
+        self, cases: Sequence[Case], *, images: Mapping[str, bytes] | None = None, origin: str = ""
+    ) -> tuple[Added | DeciFaceError, ...]:
+        """Store many cases in one transaction; return for each what became of it, or why it was left out.
+
+        As `add_case`; a case that is refused does not stop the others. Raises `StorageError` alone.
+        """
+        return self._add(cases, images=images or {}, origin=origin, stated=Stated.CASE)
+
+    def add_photo(self, photo: Photo, image_bytes: bytes | None = None) -> Added:
+        """Store a photo, and its patient with diagnoses and phenotypes when they are new.
 
         Parameters
         ----------
         photo
             What it shows. `photo.sha256` is that of the decoded pixels.
         image_bytes
-            JPEG or PNG without metadata, as it is to be kept.
+            JPEG or PNG without metadata, as it is to be kept; None: the photo is described only.
 
         Raises
         ------
         MismatchError
             The id stands for something else already, the pixels belong to another patient, or the patient is recorded
-            with another sex, ancestry or country.
-        InputError
-            Neither JPEG nor PNG.
-        StorageError
-            The disk is full, or the database is locked.
+            with other facts.
+        AccessError, InputError, StorageError
+            As `add_case`.
         """
-        sha256, suffix = photo_files.put(self.root / PHOTOS, image_bytes)
+        bare = Case(photo.patient, photo.diagnoses, photo.phenotypes, unaffected=photo.unaffected, photos=(photo,))
+        images = {} if image_bytes is None else {photo.id: image_bytes}
+        return _or_raise(self._add([bare], images=images, origin="", stated=Stated.PHOTO)[0])
+
+    def _add(
+        self, cases: Sequence[Case], *, images: Mapping[str, bytes], origin: str, stated: Stated
+    ) -> tuple[Added | DeciFaceError, ...]:
+        def planned(connection: Connection) -> Additions:
+            return plan(connection, cases, images=images, stated=stated, actor=self.actor, on=self._today())
+
+        if images:  # written before anybody has to wait for them, and only if they may be
+            engines.refuse_readonly(self.engine)
+            with self._read() as connection:
+                first = planned(connection)
+            for photo_id in sorted(first.files):
+                self.files.put(images[photo_id])
         with self._write() as connection:
-            known = rows.photos(connection, [photo.id])
-            if known:
-                if known[0] != photo:
-                    raise MismatchError(
-                        f"photo '{photo.id}' is stored already with other {_difference(known[0], photo)}; "
-                        "give the new photo another id"
-                    )
-                return Added.ALREADY_THERE
-            _refuse_contradictions(connection, photo)
-            rows.insert_photo(connection, photo, sha256, suffix)
-        return Added.ADDED
+            additions = planned(connection)
+            # Once more, now that nobody else writes: an erasure may have removed the same image in the meantime.
+            files = {photo_id: self.files.put(images[photo_id]) for photo_id in sorted(additions.files)}
+            self._insert(connection, additions, files, origin=origin)
+        return tuple(additions.outcomes)
+
+    def _insert(
+        self, connection: Connection, additions: Additions, files: Mapping[str, StoredFile], *, origin: str
+    ) -> None:
+        at = self._now()
+        owner, site = self.actor.user, self.actor.site
+        people.insert_cases(connection, additions.cases, owner=owner, origin=origin, site=site, at=at)
+        photo_rows.insert_photos(connection, additions.photos, files, at=at)
+        photo_rows.complete_photos(connection, additions.completed, files)
+        photos = additions.photos_by_patient()
+        for patient_id, photo_ids in photos.items():
+            self._log(connection, "add", patient_id, {"photos": photo_ids, "origin": origin})
+        if photos:
+            versions.count_up(connection)
+
+    def change_case(self, case: Case) -> tuple[str, ...]:
+        """Replace the facts of a stored case; photos, encodings and consents stay. Return the names of what changed.
+
+        Raises
+        ------
+        AccessError
+            The user may not change it.
+        MismatchError
+            Other consents, which `record_consent` and `withdraw_consent` change, or a real person made simulated.
+        InputError
+            No such case.
+        """
+        refuse_unstorable(case)
+        with self._write() as connection:
+            self._require(connection, Action.EDIT, [case.id])
+            stored = read_facts(connection, [case.id])[case.id]
+            if case.consents != stored.consents:
+                raise MismatchError(
+                    f"case '{case.id}' is given with other consents than are recorded; "
+                    "record or withdraw a consent instead"
+                )
+            if case.patient.simulated != stored.patient.simulated:
+                raise MismatchError(f"patient '{case.id}' cannot change between simulated and real; use another id")
+            changed = tuple(differing_facts(stored, case))
+            if changed:
+                people.replace_case(connection, case, at=self._now())
+                self._log(connection, "change", case.id, {"facts": list(changed)})
+                versions.count_up(connection)
+        return changed
 
     def add_encodings(self, encodings: Iterable[Encoding]) -> int:
         """Store encodings of photos that are stored, all or none; return how many were new.
+
+        The iterable is read within the transaction, a few at a time.
 
         Raises
         ------
@@ -159,138 +223,40 @@ class Workspace:
             A photo that is not stored, or a vector that is not (d,) finite numbers.
         MismatchError
             Made from other pixels than the stored photo's, or another encoding of that view is stored already.
+        AccessError
+            The user may not encode one of the photos.
         StorageError
             The disk is full, or the database is locked.
         """
+        photo_ids: dict[str, None] = {}
+
+        def noted() -> Iterator[Encoding]:
+            for encoding in encodings:
+                photo_ids[encoding.photo_id] = None
+                yield encoding
+
         with self._write() as connection:
-            return rows.insert_encodings(connection, list(encodings))
+            new = vectors.insert_encodings(connection, noted())
+            owners = photo_rows.patients_of(connection, photo_ids)
+            self._require(connection, Action.ENCODE, set(owners.values()))
+            if new:
+                versions.count_up(connection)
+                record = next(iter(photo_ids)) if len(photo_ids) == 1 else ""
+                self._log(connection, "add encodings", record, {"photos": list(photo_ids), "encodings": new})
+        return new
 
-    def photos(self) -> tuple[Photo, ...]:
-        """All photos, sorted by id."""
-        with _told(self.root), self._engine.connect() as connection:
-            return tuple(rows.photos(connection))
-
-    def image_bytes(self, photo_id: str) -> bytes:
-        """Read the stored image of a photo and check it.
-
-        Raises
-        ------
-        InputError
-            No photo of that id.
-        StorageError
-            The file is missing or has changed.
-        """
-        with _told(self.root), self._engine.connect() as connection:
-            columns = select(tables.photos.c.file_sha256, tables.photos.c.suffix)
-            found = connection.execute(columns.where(tables.photos.c.id == photo_id)).one_or_none()
-        if found is None:
-            raise InputError(f"photo '{photo_id}' is not in the workspace; list its photos first")
-        return photo_files.get(self.root / PHOTOS, found.file_sha256, found.suffix)
-
-    def encodings(self, *, models: Collection[str] | None = None) -> Iterator[Encoding]:
-        """All encodings, or those of some models, by photo id and view."""
-        query = select(tables.encodings).order_by(*tables.encodings.primary_key)
-        if models is not None:
-            query = query.where(tables.encodings.c.model.in_(sorted(models)))
-        with _told(self.root), self._engine.connect() as connection:
-            for row in connection.execute(query):
-                yield Encoding(
-                    row.photo_id,
-                    row.photo_sha256,
-                    row.crop_version,
-                    row.encoder_sha256,
-                    View(row.model, row.region, row.flip, row.grey),
-                    np.frombuffer(row.vector, "<f4").astype(np.float32),
-                )
-
-    def gallery(self, *, models: Collection[str] | None = None) -> Gallery:
-        """Everybody who has an encoding, as a gallery.
-
-        Parameters
-        ----------
-        models
-            Only these models' views; photos without any of them are not in the gallery.
+    def withdraw(self, kind: SubjectKind | str, subject_id: str) -> Certificate:
+        """Withdraw a patient or a photo and erase what came of it; as `deciface.store.erasure.withdraw`.
 
         Raises
         ------
-        NoGalleryError
-            No photo has an encoding.
-        MismatchError
-            As `Gallery.build`.
+        AccessError, InputError, StorageError
+            The user may not withdraw it; nothing of that id is here; the disk is full or the database is held.
         """
-        encodings = list(self.encodings(models=models))
-        encoded = {encoding.photo_id for encoding in encodings}
-        photos = [photo for photo in self.photos() if photo.id in encoded]
-        if not photos:
-            wanted = f" by {', '.join(sorted(models))}" if models else ""
-            raise NoGalleryError(f"{self.root} has no photo encoded{wanted}; import photos first")
-        return Gallery.build(photos, encodings)
-
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with _told(self.root), self._engine.begin() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
+        return erasure.withdraw(self, kind=kind, subject_id=subject_id, actor=self.actor, now=self.clock())
 
 
-_OWN_NAMES = {PHOTOS, f".{DATABASE}", f".{DATABASE}-journal"}
-
-
-def _engine_for(path: Path, *, journal: str) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10.0})
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # transactions are begun here, not by the driver's guess
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA journal_mode = {journal}")
-        connection.execute("PRAGMA synchronous = FULL")
-
-    return engine
-
-
-@contextmanager
-def _told(root: Path) -> Iterator[None]:
-    """Database errors as one clear line."""
-    try:
-        yield
-    except OperationalError as error:
-        reason = str(error.orig)
-        what = (
-            "close the other program that is writing to it"
-            if "locked" in reason
-            else "free some space or check the folder"
-        )
-        raise StorageError(f"{root}: {reason}; {what}") from error
-    except IntegrityError as error:
-        raise StorageError(f"{root}: {error.orig}; nothing was stored") from error
-    except (DatabaseError, sqlite3.DatabaseError) as error:
-        reason = str(getattr(error, "orig", error))
-        raise StorageError(f"{root / DATABASE} cannot be read ({reason}); restore it from a backup") from error
-    except OSError as error:
-        raise StorageError(f"{root}: {error.strerror or error}; free some space or check the folder") from error
-
-
-def _difference(stored: Photo, given: Photo) -> str:
-    names = ("sha256", "patient", "age_years", "diagnoses", "unaffected", "phenotypes")
-    shown = {"sha256": "pixels", "age_years": "age"}
-    return " and ".join(shown.get(n, n) for n in names if getattr(stored, n) != getattr(given, n))
-
-
-def _refuse_contradictions(connection: Connection, photo: Photo) -> None:
-    owner = connection.execute(
-        select(tables.photos.c.id, tables.photos.c.patient_id).where(
-            tables.photos.c.sha256 == photo.sha256, tables.photos.c.patient_id != photo.patient.id
-        )
-    ).first()
-    if owner is not None:
-        raise MismatchError(
-            f"photo '{photo.id}' of patient '{photo.patient.id}' has the pixels of photo '{owner.id}' of patient "
-            f"'{owner.patient_id}'; correct the patient id of one of them"
-        )
-    stored = rows.patient(connection, photo.patient.id)
-    if stored is not None and stored != photo.patient:
-        raise MismatchError(
-            f"patient '{photo.patient.id}' is stored with other sex, ancestry or country than photo '{photo.id}' "
-            "states; correct the new one"
-        )
+def _or_raise(outcome: Added | DeciFaceError) -> Added:
+    if isinstance(outcome, DeciFaceError):
+        raise outcome
+    return outcome

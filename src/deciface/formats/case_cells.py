@@ -1,37 +1,28 @@
-"""The cells of a case table: ages, disorders, features, and what earlier rows said about the same patient."""
+"""The rows of a case table, from CSV or a workbook: which columns there are, rows as cases, one case a patient."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from deciface.cases import CASE_TABLE_COLUMNS, Ancestry, Diagnosis, Disorder, Patient, Phenotype, Sex, TermState
+from deciface.cases import Case, Consent, Diagnosis, Patient, Phenotype, Scope, Sex, VitalStatus
+from deciface.cases.sexes import parse_sex
+from deciface.cases.table import ALL_CASE_TABLE_COLUMNS
+from deciface.errors import TableError
+from deciface.formats.case_row import RowReader
+from deciface.formats.case_values import unguard
+from deciface.formats.exchange import PhotoFile
 from deciface.formats.text import Problem, in_one_line
 
-COLUMNS = CASE_TABLE_COLUMNS
-REQUIRED = ("photo", "patient")
-OLDEST_YEARS = 120.0
+COLUMNS = ALL_CASE_TABLE_COLUMNS
+REQUIRED = ("patient",)
+_IDS = ("patient", "photo", "photo_id")
+_FOREIGN_DELIMITERS = "|:/^~#"
 
-_AGE_UNITS_YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
-_AGE_PART = re.compile(
-    r"(\d+(?:[.,]\d+)?)\s*(years?|yrs?|y|months?|mos?|m|weeks?|wks?|w|days?|d)(?![a-z])\.?", re.IGNORECASE
-)
-_AGE_ISO = re.compile("P" + "".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "YMWD"), re.IGNORECASE)
-_HPO = re.compile(r"([!-]?)\s*(HP:\d{7})")
-_SEX = {
-    "f": Sex.FEMALE,
-    "female": Sex.FEMALE,
-    "w": Sex.FEMALE,
-    "m": Sex.MALE,
-    "male": Sex.MALE,
-    "u": Sex.UNKNOWN,
-    "unknown": Sex.UNKNOWN,
-    "": Sex.UNKNOWN,
-}
-_YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -46,162 +37,252 @@ class CaseRow:
     phenotypes: tuple[Phenotype, ...] = ()
 
 
+@dataclass(frozen=True)
+class RowCase:
+    """What one row says: a case with no or one photo, the image of that photo, and consents that are in doubt."""
+
+    case: Case
+    photo_path: Path | None = None
+    doubtful: frozenset[tuple[Scope, str | None]] = frozenset()
+
+
 class CellReader:
-    """Turns cells into cases and remembers what earlier rows said."""
+    """Turns the cells of rows into cases; remembers which photos and which sexes earlier rows named."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         self._path = path
         self._problems = problems
         self._photos: dict[str, int] = {}
         self._sexes: dict[str, tuple[Sex, int]] = {}
-        self._said: dict[tuple[str, str], tuple[object, int]] = {}
 
-    def _tell(self, row: int, column: str, message: str) -> None:
-        self._problems.append(Problem(self._path.name, row, column, message))
-
-    def row(self, number: int, cells: dict[str, str]) -> CaseRow | None:
+    def row(self, number: int, cells: Mapping[str, str]) -> RowCase | None:
         """Make a case of one row's cells by column, or None and a problem when the row has to be dropped."""
-        for name in REQUIRED:
-            if not cells.get(name):
-                self._tell(number, name, "row dropped: the cell is empty; fill it in")
-                return None
-        for name in REQUIRED:
-            if any(ord(c) < 32 or ord(c) == 127 for c in cells[name]):
-                self._tell(number, name, "row dropped: the cell has control characters; remove them")
-                return None
-        photo, patient = cells["photo"], cells["patient"]
-        if photo in self._photos:
-            self._tell(
-                number,
-                "photo",
-                f"row dropped: '{in_one_line(photo, 80)}' stands in row {self._photos[photo]} already; keep one",
-            )
+        reader = RowReader(self._path.name, number, {name: unguard(cell) for name, cell in cells.items()})
+        drop = self._reason_to_drop(reader)
+        if drop:
+            column, message = drop
+            self._problems.append(Problem(self._path.name, number, column, f"row dropped: {message}"))
             return None
-        sex = self._sex(number, cells.get("sex", ""))
+        case = reader.case()
+        self._problems.extend(reader.problems)
+        photo = reader.cells.get("photo", "")
+        return RowCase(case, self._path.parent / photo if photo else None, frozenset(reader.doubtful))
+
+    def _reason_to_drop(self, reader: RowReader) -> tuple[str, str] | None:
+        cells, number = reader.cells, reader.number
+        patient = cells.get("patient", "")
+        if not patient:
+            return "patient", "the cell is empty; fill it in"
+        for name in _IDS:
+            if any(ord(c) < 32 or ord(c) == 127 for c in cells.get(name, "")):
+                return name, "the cell has control characters; remove them"
+        if not any(cell for name, cell in cells.items() if name in COLUMNS and name != "patient"):
+            return "photo", "neither a photo nor any other fact about the patient; fill in one of them"
+        photo_id = cells.get("photo_id") or cells.get("photo", "")
+        if photo_id and photo_id in self._photos:
+            column = "photo_id" if cells.get("photo_id") else "photo"
+            return column, f"'{in_one_line(photo_id, 80)}' stands in row {self._photos[photo_id]} already; keep one"
+        sex = parse_sex(cells.get("sex", "")) or Sex.UNKNOWN
         if sex is not Sex.UNKNOWN:
             earlier, where = self._sexes.setdefault(patient, (sex, number))
             if earlier is not sex:
-                self._tell(
+                who = in_one_line(patient, 40)
+                return "sex", f"patient '{who}' is {sex} here and {earlier} in row {where}; correct one"
+        if photo_id:
+            self._photos[photo_id] = number
+        return None
+
+
+@dataclass(frozen=True)
+class CasesTable:
+    """What a case table holds.
+
+    Parameters
+    ----------
+    rows
+        Row number and content of every row that names an image and could be read.
+    problems
+        Everything that could not be taken as it stands. Rows that are not in `rows` or `cases` are here with "row
+        dropped".
+    encoding, delimiter
+        What the file was found to be written in; of a workbook ``xlsx`` and nothing.
+    cases
+        Every patient once, with the number of the row that named them first.
+    photo_files
+        Image by photo id, of the rows that name one.
+    """
+
+    rows: tuple[tuple[int, CaseRow], ...]
+    problems: tuple[Problem, ...]
+    encoding: str
+    delimiter: str
+    cases: tuple[tuple[int, Case], ...] = ()
+    photo_files: Mapping[str, PhotoFile] = field(default_factory=dict)
+
+
+def read_header(header: Sequence[str], path: Path, problems: list[Problem]) -> list[str]:
+    """Names of the columns, lower case; unknown and double ones are reported.
+
+    Raises
+    ------
+    TableError
+        When there is no `patient` column.
+    """
+    names = [unguard(cell.strip()).casefold() for cell in header]
+    if any(name not in names for name in REQUIRED):
+        shown = in_one_line(", ".join(name for name in names if name), 200) or "nothing"
+        for mark in _FOREIGN_DELIMITERS:
+            if len(names) == 1 and "patient" in (part.strip() for part in names[0].split(mark)):
+                message = f"the cells seem to be separated by '{mark}'; use comma, semicolon or tab"
+                raise TableError(message, file=path.name, row=1)
+        message = f"the header has {shown}; needed is {' and '.join(REQUIRED)}, allowed {', '.join(COLUMNS)}"
+        raise TableError(message, file=path.name, row=1)
+    for i, name in enumerate(names):
+        if name not in COLUMNS:
+            shown = in_one_line(name, 80) or f"number {i + 1}"
+            near = difflib.get_close_matches(name.replace(" ", "_"), COLUMNS, n=1, cutoff=0.75)
+            advice = f"did you mean '{near[0]}'?" if near else "docs/cases.md lists the columns"
+            problems.append(Problem(path.name, 1, shown, f"column not known, ignored; {advice}"))
+        elif names.index(name) != i:
+            problems.append(Problem(path.name, 1, name, "column stands twice; the first is used"))
+    return names
+
+
+def read_rows(
+    names: Sequence[str], records: Iterable[tuple[int, Sequence[str]]], path: Path, problems: list[Problem]
+) -> list[tuple[int, RowCase]]:
+    """Every row that can be read, by number; problems are added to the list."""
+    reader = CellReader(path, problems)
+    rows = []
+    for number, cells in records:
+        if len(cells) > len(names):
+            extra = len(cells) - len(names)
+            problems.append(Problem(path.name, number, "", f"{extra} more cells than the header; they are ignored"))
+        found: dict[str, str] = {}
+        for name, cell in zip(names, cells, strict=False):
+            found.setdefault(name, cell.strip())
+        row = reader.row(number, found)
+        if row is not None:
+            rows.append((number, row))
+    if not rows and not any(problem.row > 1 for problem in problems):
+        problems.append(Problem(path.name, 1, "", "the table has a header and no rows"))
+    return rows
+
+
+def table_of(
+    rows: Sequence[tuple[int, RowCase]], path: Path, problems: list[Problem], *, encoding: str, delimiter: str
+) -> CasesTable:
+    """Join the rows of every patient, the first statement counting, and name what differs."""
+    joined: dict[str, tuple[int, Case]] = {}
+    said: dict[tuple[str, str], int] = {}
+    for number, row in rows:
+        first, known = joined.setdefault(row.case.id, (number, replace(row.case, photos=())))
+        case = _Join(path.name, number, said, problems).join(known, row.case)
+        joined[case.id] = first, replace(case, photos=known.photos + row.case.photos)
+    _drop_doubtful_consents(joined, rows)
+    cases = {who: (number, case.with_photos(case.photos)) for who, (number, case) in joined.items()}
+    photo_rows = []
+    files: dict[str, PhotoFile] = {}
+    for number, row in rows:
+        if row.photo_path is not None:
+            case, (photo,) = cases[row.case.id][1], row.case.photos
+            photo_rows.append(
+                (
                     number,
-                    "sex",
-                    f"row dropped: patient '{in_one_line(patient, 40)}' is {sex} here and {earlier} in row {where}; "
-                    "correct one",
+                    CaseRow(
+                        case.patient,
+                        row.photo_path,
+                        photo.age_years,
+                        case.diagnoses,
+                        case.unaffected,
+                        case.phenotypes,
+                    ),
                 )
-                return None
-        self._photos[photo] = number
-        ancestry = tuple(Ancestry(term) for term in _split(cells.get("ancestry", "")))
-        country = self._country(number, cells.get("country", ""))
-        for column, value in (("ancestry", ancestry), ("country", country)):
-            earlier_value, where = self._said.setdefault((patient, column), (value, number)) if value else (value, 0)
-            if value != earlier_value:
-                self._tell(number, column, f"differs from row {where} of the same patient, taken as there; correct one")
-        diagnoses = self._diagnoses(number, cells)
-        return CaseRow(
-            patient=Patient(
-                patient,
-                sex,
-                ancestry,
-                country,
-                simulated=self._yes(number, "simulated", cells.get("simulated", "")),
-            ),
-            photo_path=self._path.parent / photo,
-            age_years=self._age(number, cells.get("age_years", "")),
+            )
+            files[photo.id] = row.photo_path
+    ordered = tuple(sorted(problems, key=lambda problem: problem.row))
+    return CasesTable(tuple(photo_rows), ordered, encoding, delimiter, tuple(cases.values()), files)
+
+
+def _drop_doubtful_consents(joined: dict[str, tuple[int, Case]], rows: Sequence[tuple[int, RowCase]]) -> None:
+    """Take away consents whose withdrawal in any row could not be read, whatever the other rows say."""
+    for _, row in rows:
+        if row.doubtful:
+            number, case = joined[row.case.id]
+            kept = tuple(consent for consent in case.consents if (consent.scope, consent.site) not in row.doubtful)
+            joined[case.id] = number, replace(case, consents=kept)
+
+
+class _Join:
+    """Adds what one more row says about a patient to what is known."""
+
+    def __init__(self, file: str, number: int, said: dict[tuple[str, str], int], problems: list[Problem]) -> None:
+        self._file, self._number, self._said, self._problems = file, number, said, problems
+        self._who = ""
+
+    def join(self, known: Case, more: Case) -> Case:
+        self._who = known.id
+        a, b = known.patient, more.patient
+        patient = replace(
+            a,
+            sex=a.sex if a.sex is not Sex.UNKNOWN else b.sex,
+            ancestry=self._first("ancestry", a.ancestry, b.ancestry),
+            country=self._first("country", a.country, b.country),
+            country_of_birth=self._first("country_of_birth", a.country_of_birth, b.country_of_birth),
+            family=self._first("family", a.family, b.family),
+            simulated=a.simulated or b.simulated,
+        )
+        diagnoses = self._first("disorder", known.diagnoses, more.diagnoses)
+        unaffected = known.unaffected or more.unaffected
+        if unaffected and diagnoses:
+            self._tell("unaffected", "yes beside a disorder in another row of the patient, taken as no; correct one")
+        return replace(
+            known,
+            patient=patient,
             diagnoses=diagnoses,
-            unaffected=self._unaffected(number, cells.get("unaffected", ""), diagnoses),
-            phenotypes=self._phenotypes(number, cells.get("hpo", "")),
+            unaffected=unaffected and not diagnoses,
+            phenotypes=self._features(known.phenotypes, more.phenotypes),
+            variants=tuple(dict.fromkeys(known.variants + more.variants)),
+            consents=self._consents(known.consents, more.consents),
+            participant=self._first("enrolled", known.participant, more.participant),
+            last_seen_age=self._first("last_seen_age", known.last_seen_age, more.last_seen_age),
+            vital_status=self._first("vital_status", known.vital_status, more.vital_status),
+            references=tuple(dict.fromkeys(known.references + more.references)),
+            other_ids=tuple(dict.fromkeys(known.other_ids + more.other_ids)),
+            site=self._first("site", known.site, more.site),
+            as_written=tuple(dict.fromkeys(known.as_written + more.as_written)),
         )
 
-    def _sex(self, row: int, cell: str) -> Sex:
-        if cell.casefold() not in _SEX:
-            self._tell(
-                row, "sex", f"'{in_one_line(cell, 40)}' is not known, taken as unknown; write female, male or unknown"
-            )
-        return _SEX.get(cell.casefold(), Sex.UNKNOWN)
+    def _tell(self, column: str, message: str) -> None:
+        self._problems.append(Problem(self._file, self._number, column, message))
 
-    def _country(self, row: int, cell: str) -> str | None:
-        if not cell:
-            return None
-        if not re.fullmatch(r"[A-Za-z]{2}", cell):
-            self._tell(
-                row, "country", f"'{in_one_line(cell, 40)}' is left out; write two letters of ISO 3166, e.g. TW or DE"
-            )
-            return None
-        return cell.upper()
+    def _first(self, column: str, known: Value, more: Value) -> Value:
+        if not more or more == VitalStatus.UNKNOWN:
+            return known
+        where = self._said.setdefault((self._who, column), self._number)
+        if where == self._number:
+            return more
+        if more != known:
+            self._tell(column, f"differs from row {where} of the same patient, taken as there; correct one")
+        return known
 
-    def _age(self, row: int, cell: str) -> float | None:
-        if not cell:
-            return None
-        age = parse_age_years(cell)
-        if age is None:
-            self._tell(
-                row, "age_years", f"'{in_one_line(cell, 40)}' is left out; write e.g. 4.5, 4y 6m, P4Y6M or 18 months"
-            )
-        elif not 0 <= age <= OLDEST_YEARS:
-            self._tell(row, "age_years", f"'{in_one_line(cell, 40)}' is left out; ages are 0 to {OLDEST_YEARS:g} years")
-            age = None
-        return age
+    def _consents(self, known: tuple[Consent, ...], more: tuple[Consent, ...]) -> tuple[Consent, ...]:
+        """The first statement, with the withdrawals of all."""
+        first = self._first("consent", known, more)
+        ends = {(c.scope, c.site): c.withdrawn_on for c in more if c.withdrawn_on}
+        found = ((c, ends.get((c.scope, c.site))) for c in first)
+        return tuple(
+            replace(c, withdrawn_on=min(end, c.withdrawn_on) if c.withdrawn_on else end) if end else c
+            for c, end in found
+        )
 
-    def _diagnoses(self, row: int, cells: dict[str, str]) -> tuple[Diagnosis, ...]:
-        ids, names = _split(cells.get("disorder", "")), _split(cells.get("disorder_name", ""))
-        genes = cells.get("gene", "")
-        if not ids:
-            for column in ("disorder_name", "gene"):
-                if cells.get(column):
-                    self._tell(row, column, "left out because the disorder column is empty; give a disorder id")
-            return ()
-        if names and len(names) != len(ids):
-            self._tell(
-                row, "disorder_name", f"{len(names)} names for {len(ids)} disorders, left out; give one for each"
-            )
-            names = ()
-        groups = [_split(group) for group in genes.split("|")] if "|" in genes else [_split(genes)] * len(ids)
-        if len(groups) != len(ids):
-            self._tell(row, "gene", f"{len(groups)} groups for {len(ids)} disorders, left out; separate them by |")
-            groups = [()] * len(ids)
-        labels = names or ids
-        return tuple(Diagnosis(Disorder(i, n), g) for i, n, g in zip(ids, labels, groups, strict=True))
-
-    def _yes(self, row: int, column: str, cell: str) -> bool:
-        if cell.casefold() not in _YES_NO:
-            self._tell(row, column, f"'{in_one_line(cell, 40)}' is taken as no; write yes or no")
-        return _YES_NO.get(cell.casefold(), False)
-
-    def _unaffected(self, row: int, cell: str, diagnoses: Sequence[Diagnosis]) -> bool:
-        unaffected = self._yes(row, "unaffected", cell)
-        if unaffected and diagnoses:
-            self._tell(row, "unaffected", "yes beside a disorder, taken as no; remove one of them")
-            return False
-        return unaffected
-
-    def _phenotypes(self, row: int, cell: str) -> tuple[Phenotype, ...]:
-        found: dict[str, TermState] = {}
-        for part in _split(cell):
-            match = _HPO.fullmatch(part)
-            if not match:
-                self._tell(row, "hpo", f"'{in_one_line(part, 40)}' is left out; write e.g. HP:0000316 or !HP:0000316")
-                continue
-            state = TermState.EXCLUDED if match[1] else TermState.PRESENT
-            if found.setdefault(match[2], state) is not state:
-                self._tell(row, "hpo", f"{match[2]} is both present and excluded, taken as {found[match[2]]}")
-        return tuple(Phenotype(term, state) for term, state in found.items())
-
-
-def _split(cell: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in cell.split(";") if part.strip()))
-
-
-def parse_age_years(cell: str) -> float | None:
-    """Age in years from ``4``, ``4,5``, ``1y 6m``, ``P1Y6M`` or ``18 months``; None when it is none of these.
-
-    >>> [parse_age_years(age) for age in ("4", "1y 6m", "P1Y6M", "18 months", "four")]
-    [4.0, 1.5, 1.5, 1.5, None]
-    """
-    text = cell.strip()
-    if re.fullmatch(r"[+-]?(\d{1,9}([.,]\d*)?|[.,]\d+)", text, re.ASCII):
-        age = float(text.replace(",", "."))
-        return age if math.isfinite(age) else None
-    if (iso := _AGE_ISO.fullmatch(text)) and any(iso.groups()):
-        return sum(float(n) * unit for n, unit in zip(iso.groups(), _AGE_UNITS_YEARS.values(), strict=True) if n)
-    if re.sub(r"[\s,]|and", "", _AGE_PART.sub("", text)) or not (parts := _AGE_PART.findall(text)):
-        return None
-    return sum(float(n.replace(",", ".")) * _AGE_UNITS_YEARS[unit[0].casefold()] for n, unit in parts)
+    def _features(self, known: tuple[Phenotype, ...], more: tuple[Phenotype, ...]) -> tuple[Phenotype, ...]:
+        found = {phenotype.term: phenotype for phenotype in known}
+        for phenotype in more:
+            earlier = found.setdefault(phenotype.term, phenotype)
+            if earlier.state is not phenotype.state:
+                self._tell(
+                    "hpo",
+                    f"{phenotype.term} is {phenotype.state} here and {earlier.state} in an earlier row, taken as there",
+                )
+        return tuple(found.values())

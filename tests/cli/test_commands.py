@@ -37,7 +37,9 @@ def test_an_unknown_command_is_one_line_and_exit_code_2():
 
 
 def test_init_makes_a_workspace_once(tmp_path):
-    assert deciface("init", tmp_path / "w", "--json").document == {"workspace": str(tmp_path / "w")}
+    made = deciface("init", tmp_path / "w", "--json").document
+    assert made["workspace"] == str(tmp_path / "w")
+    assert made["roles"] == ["admin", "contributor", "coordinator", "curator"]
     again = deciface("init", tmp_path / "w")
     assert again.code == 2
     assert "is a workspace already" in again.error_line

@@ -122,7 +122,8 @@ def test_good_rows_are_imported_and_bad_ones_named(small_cohort, model_store, tm
     (tmp_path / "text.jpg").write_text("not a photo")
     write_photo(smiley(), tmp_path / "smiley.png")
     (tmp_path / "cases.csv").write_text(
-        "photo,patient,disorder\ngood.jpg,p1,SIM-01\ntext.jpg,p2,SIM-01\nsmiley.png,p3,SIM-01\nabsent.jpg,p4,SIM-01\n"
+        "photo,patient,disorder,consent\ngood.jpg,p1,SIM-01,care\ntext.jpg,p2,SIM-01,care\n"
+        "smiley.png,p3,SIM-01,care\nabsent.jpg,p4,SIM-01,care\n"
     )
     with Workspace.create(tmp_path / "workspace") as workspace:
         done = import_table(tmp_path / "cases.csv", workspace, store=model_store)
@@ -134,10 +135,10 @@ def test_good_rows_are_imported_and_bad_ones_named(small_cohort, model_store, tm
 
 def test_a_table_without_a_good_row_imports_nothing(model_store, tmp_path):
     (tmp_path / "text.jpg").write_text("not a photo")
-    (tmp_path / "cases.csv").write_text("photo,patient\ntext.jpg,p2\n")
+    (tmp_path / "cases.csv").write_text("photo,patient,consent\ntext.jpg,p2,care\n")
     with (
         Workspace.create(tmp_path / "workspace") as workspace,
-        pytest.raises(InputError, match=r"none of the 1 rows of 'cases\.csv' could be imported; the first problem: "),
+        pytest.raises(InputError, match=r"none of the 1 cases of 'cases\.csv' could be imported; the first problem: "),
     ):
         import_table(tmp_path / "cases.csv", workspace, store=model_store)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from deciface import RESEARCH_USE_ONLY, __version__
-from deciface.cli import bench, cases, diagnose, models, photo, simulate, train
+from deciface.cli import bench, cases, diagnose, models, ontology, photo, simulate, store, train
 from deciface.cli.demo import demo
 from deciface.cli.doctor import doctor
 from deciface.errors import DeciFaceError
@@ -50,11 +50,15 @@ app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.command("init")(cases.init)
 app.command("import")(cases.import_cases)
+app.command("export")(cases.export_cases)
+app.command("withdraw")(store.withdraw)
 app.command("encode")(photo.encode)
 app.command("diagnose")(diagnose.diagnose)
 app.command("bench")(bench.bench)
 app.add_typer(photo.app, name="photo")
 app.add_typer(models.app, name="models")
+app.add_typer(ontology.app, name="ontology")
+app.add_typer(store.app, name="store")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(train.app, name="train")
 

@@ -143,12 +143,12 @@ def demonstrate(
     table = read_cases(cohort / "cases.csv")
     rows = list(table.rows)
     out = _held_out(rows)
-    kept = replace(table, rows=tuple(r for r in rows if r[1].patient.id not in out))
+    kept = replace(table, cases=tuple(c for c in table.cases if c[1].id not in out))
     asked = [r for r in rows if r[1].patient.id in out]
     root = folder / "workspace"
     workspace = Workspace.open(root) if root.exists() else Workspace.create(root)
     with workspace:
-        with progress("importing the gallery", len(kept.rows)) as advance:
+        with progress("importing the gallery", sum(len(case.photos) for _, case in kept.cases)) as advance:
             import_table(cohort / "cases.csv", workspace, store=store, table=kept, advance=advance)
         gallery = workspace.gallery()
         with progress("encoding held-out patients", len(asked)) as advance:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deciface.cases import Encoding, Photo
 from deciface.errors import InputError, NoGalleryError, OptionError
-from deciface.formats.cases_csv import read_cases
+from deciface.formats.case_table import read_table
 from deciface.formats.encodings import SUFFIXES, read_encodings
 from deciface.space import Gallery
 from deciface.store import Workspace
@@ -56,7 +56,7 @@ def joined(encodings: list[Encoding], cases: Path, *, source: str) -> Gallery:
     """
     sha256 = {e.photo_id: e.photo_sha256 for e in encodings}
     photos: list[Photo] = []
-    for _, row in read_cases(cases).rows:
+    for _, row in read_table(cases).rows:
         below = row.photo_path
         if below.is_relative_to(cases.parent):
             below = below.relative_to(cases.parent)

@@ -14,7 +14,7 @@ from deciface.faces import align
 from deciface.photos import read_photo
 from deciface.reports.case import CaseReport, ReportedPhoto, render
 from deciface.reports.pictures import shrunk
-from deciface.store import Workspace
+from deciface.store import DerivedKind, Workspace
 from deciface.whole_files import write_whole
 from deciface.workflows.diagnosing import FaceDiagnosis
 
@@ -25,14 +25,21 @@ THUMBNAIL_PX = 176
 def write_report(diagnosis: FaceDiagnosis, path: Path, *, workspace: Workspace | None, now: dt.datetime) -> None:
     """Write the HTML report of a diagnosis, whole or not at all.
 
-    Pictures of gallery photos are shown for simulated people only.
+    Pictures of gallery photos are shown for simulated people only. The workspace notes which of its photos the report
+    names, so that it is erased with any of them.
 
     Raises
     ------
     StorageError
         When the file cannot be written.
+    AccessError
+        When the user may not see one of the photos that it names.
     """
     facts = diagnosis.facts
+    if workspace is not None:
+        named = {hit.photo_id for hit in diagnosis.ranking.photos}
+        named |= {out.photo_id for out in diagnosis.ranking.left_out}
+        workspace.register(DerivedKind.REPORT, path.absolute(), sorted(named))
     shown = [
         ("patient", facts.id),
         ("age", f"{facts.age_years:g} years" if facts.age_years is not None else None),

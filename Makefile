@@ -9,7 +9,7 @@ PHOTO ?=
 help:
 	@echo "make demo            set up, simulate a cohort, rank held-out patients, write a report"
 	@echo "make demo PHOTO=x    the same, with quality and crop of your own photo"
-	@echo "make test            set up and run all tests (about ten minutes on two cores)"
+	@echo "make test            set up and run all tests (about six minutes on two cores)"
 	@echo "make check           ruff, mypy, import-linter, quick tests"
 	@echo "make bench           measure speed and accuracy on this machine"
 
@@ -42,7 +42,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q -m "not slow"
 
 bench: models
-	for name in faces search encode planted simulate; do $(BIN)/deciface bench $$name || exit $$?; done
+	for name in faces search encode planted simulate store; do $(BIN)/deciface bench $$name || exit $$?; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

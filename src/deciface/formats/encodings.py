@@ -13,7 +13,7 @@ vectors with a hole in it would silently change every ranking.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ from deciface.cases import Encoding
 from deciface.errors import InputError, NothingFoundError, OptionError
 from deciface.formats.encodings_binary import npz_bytes, parquet_bytes, read_npz, read_parquet
 from deciface.formats.encodings_checks import check_encodings
-from deciface.formats.encodings_csv import csv_and_sidecar, read_csv, sidecar_path
+from deciface.formats.encodings_csv import csv_and_sidecar, iter_csv, sidecar_path
 from deciface.whole_files import write_whole
 
 SUFFIXES = (".csv", ".parquet", ".npz")
@@ -99,15 +99,26 @@ def read_encodings(path: Path, *, image_names: Literal["whole", "until-underscor
     NothingFoundError
         When there is a header and nothing below it.
     """
+    return list(iter_encodings(path, image_names=image_names))
+
+
+def iter_encodings(path: Path, *, image_names: Literal["whole", "until-underscore"] = "whole") -> Iterator[Encoding]:
+    """As `read_encodings`, one after the other: a CSV larger than memory can be read; the other two are read whole.
+
+    An error in a late row comes after the rows before it: use them only when all are there (`Workspace.add_encodings`
+    takes all or none).
+    """
     suffix = _suffix(path)
+    count = 0
     try:
-        content = path.read_bytes()
+        if suffix == ".csv":
+            found = iter_csv(path, image_names=image_names)
+        else:
+            content = path.read_bytes()
+            found = iter(read_parquet(content, path.name) if suffix == ".parquet" else read_npz(content, path.name))
+        for count, encoding in enumerate(found, start=1):  # noqa: B007 - counted for after the loop
+            yield encoding
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({error.strerror or error}); give an existing file") from error
-    if suffix == ".csv":
-        encodings = read_csv(content, path, image_names=image_names)
-    else:
-        encodings = read_parquet(content, path.name) if suffix == ".parquet" else read_npz(content, path.name)
-    if not encodings:
+    if count == 0:
         raise NothingFoundError(f"'{path.name}' has a header and no encodings; encode photos into it first")
-    return encodings

@@ -90,9 +90,8 @@ def read_parquet(content: bytes, name: str) -> list[Encoding]:
         if holes.any():
             raise rows.wrong("empty; fill it in", int(holes.arg_max() or 0) + 2, column)
     vectors = [series.to_numpy() for series in table["vector"]]
-    for row, (names, vector) in enumerate(zip(table.iter_rows(named=True), vectors, strict=True), start=2):
-        _add(rows, row, names, vector.astype(np.float64), "vector")
-    return rows.encodings
+    named = enumerate(zip(table.iter_rows(named=True), vectors, strict=True), start=2)
+    return [_encoding(rows, row, names, vector.astype(np.float64), "vector") for row, (names, vector) in named]
 
 
 def npz_bytes(encodings: Sequence[Encoding]) -> bytes:
@@ -139,15 +138,16 @@ def read_npz(content: bytes, name: str) -> list[Encoding]:
         raise rows.wrong(
             f"does not add up to the {len(values)} values that are there: write the file again", 1, "length"
         )
-    ends = np.cumsum(length)
-    for i, end in enumerate(ends.tolist()):
+    encodings = []
+    for i, end in enumerate(np.cumsum(length).tolist()):
         names = {key: arrays[key][i].item() for key in (*TEXT_COLUMNS, *TRUTH_COLUMNS)}
-        _add(rows, i + 2, names, values[end - int(length[i]) : end].astype(np.float64), "values")
-    return rows.encodings
+        vector = values[end - int(length[i]) : end].astype(np.float64)
+        encodings.append(_encoding(rows, i + 2, names, vector, "values"))
+    return encodings
 
 
-def _add(rows: ReadRows, row: int, names: dict[str, Any], vector: NDArray[np.float64], column: str) -> None:
-    rows.add(
+def _encoding(rows: ReadRows, row: int, names: dict[str, Any], vector: NDArray[np.float64], column: str) -> Encoding:
+    return rows.encoding(
         row,
         vector,
         photo_id=names["photo_id"],

@@ -53,10 +53,9 @@ def check_encodings(encodings: Sequence[Encoding]) -> None:
 
 @dataclass(slots=True)
 class ReadRows:
-    """Collects rows of one file into encodings and refuses what must not be in it."""
+    """Makes rows of one file into encodings and refuses what must not be in it."""
 
     file: str
-    encodings: list[Encoding] = field(default_factory=list)
     _sizes: dict[View, tuple[int, int]] = field(default_factory=dict)
     _seen: dict[tuple[str, View], int] = field(default_factory=dict)
 
@@ -64,7 +63,7 @@ class ReadRows:
         """Make an error for a place of this file."""
         return TableError(message, file=self.file, row=row, column=column)
 
-    def add(
+    def encoding(
         self,
         row: int,
         vector: NDArray[np.float64],
@@ -75,8 +74,8 @@ class ReadRows:
         encoder_sha256: str,
         view: View,
         column: str,
-    ) -> None:
-        """Check and keep one row; `column` names where the vector stands."""
+    ) -> Encoding:
+        """Check one row and make its encoding; `column` names where the vector stands."""
         if not photo_id or not view.model or not view.region:
             raise self.wrong("photo, model and region must not be empty; fill them in", row)
         first = self._seen.setdefault((photo_id, view), row)
@@ -92,7 +91,7 @@ class ReadRows:
                 column,
             )
         unit = self._unit(vector, row, column)
-        self.encodings.append(Encoding(photo_id, photo_sha256, crop_version, encoder_sha256, view, unit))
+        return Encoding(photo_id, photo_sha256, crop_version, encoder_sha256, view, unit)
 
     def _unit(self, vector: NDArray[np.float64], row: int, column: str) -> NDArray[np.float32]:
         if not vector.size or not np.isfinite(vector).all():

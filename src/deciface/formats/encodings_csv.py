@@ -20,11 +20,12 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from deciface.cases import Encoding, View
@@ -85,7 +86,7 @@ def csv_and_sidecar(encodings: Sequence[Encoding]) -> tuple[bytes, bytes]:
     return table, (json.dumps(meta, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _read_sidecar(path: Path, table: bytes) -> dict[str, Any]:
+def _read_sidecar(path: Path) -> dict[str, Any]:
     """Return ``models`` and ``photos``, both empty where there is no sidecar."""
     sidecar = sidecar_path(path)
     if not sidecar.exists():
@@ -101,7 +102,9 @@ def _read_sidecar(path: Path, table: bytes) -> dict[str, Any]:
         raise TableError(f"is no description of encodings ({error!r}); {advice}", file=sidecar.name) from error
     if version != (_FORMAT, _VERSION) or not whole or not keys:
         raise TableError(f"has format and version {version}, or fields missing; {advice}", file=sidecar.name)
-    if digest != hashlib.sha256(table).hexdigest():
+    with path.open("rb") as table:
+        found = hashlib.file_digest(table, "sha256").hexdigest()
+    if digest != found:
         raise TableError(
             f"describes another version of {path.name}: the table was changed since; {advice}", file=sidecar.name
         )
@@ -116,9 +119,13 @@ def _numbers(cell: str, rows: ReadRows, row: int) -> NDArray[np.float64]:
         raise rows.wrong(f"{constant} in the list; finite numbers are needed: encode the photo again", row, name)
 
     try:
-        values = json.loads(cell, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise rows.wrong("is no JSON; a list such as [0.1, -0.2] is needed: is the file cut off?", row, name) from error
+        values = orjson.loads(cell)
+    except ValueError:  # Python's own reader is slow, and says what is wrong
+        try:
+            values = json.loads(cell, parse_constant=refuse)
+        except (ValueError, RecursionError) as error:
+            message = "is no JSON; a list such as [0.1, -0.2] is needed: is the file cut off?"
+            raise rows.wrong(message, row, name) from error
     if not isinstance(values, list) or not set(map(type, values)) <= {int, float}:
         raise rows.wrong("is no flat list of numbers; write it like [0.1, -0.2]", row, name)
     try:
@@ -151,10 +158,8 @@ def _truth(cell: str, column: str, rows: ReadRows, row: int) -> bool:
     return value
 
 
-def read_csv(
-    content: bytes, path: Path, *, image_names: Literal["whole", "until-underscore"] = "whole"
-) -> list[Encoding]:
-    """Read the bytes of a CSV; `path` names it in errors and tells where its sidecar lies.
+def iter_csv(path: Path, *, image_names: Literal["whole", "until-underscore"] = "whole") -> Iterator[Encoding]:
+    """Read a CSV row by row, so that a file of any size needs the memory of one row and of the names seen.
 
     Raises
     ------
@@ -162,36 +167,45 @@ def read_csv(
         See `deciface.formats.encodings.read_encodings`. Columns may stand in any order; others are passed over.
     """
     rows = ReadRows(path.name)
-    meta = _read_sidecar(path, content)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise rows.wrong("is not UTF-8 text; save the table as CSV in UTF-8", line) from error
+    meta = _read_sidecar(path)
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";", strict=True)
     number = 0
-    try:
-        for number, cells in enumerate(reader, start=1):
-            if number == 1:
-                place, width = _header(cells, rows), len(cells)
-            elif cells:
-                if len(cells) != width:
-                    raise rows.wrong(f"{len(cells)} cells; the header has {width}: is the file cut off?", number)
-                _add_row(rows, number, {name: cells[at] for name, at in place.items()}, meta, image_names)
-    except csv.Error as error:
-        raise rows.wrong(f"is no table ({error}); save it as CSV with ';' between cells", number + 1) from error
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, delimiter=";", strict=True)
+        try:
+            for number, cells in enumerate(reader, start=1):
+                if number == 1:
+                    place, width = _header(cells, rows), len(cells)
+                elif cells:
+                    if len(cells) != width:
+                        raise rows.wrong(f"{len(cells)} cells; the header has {width}: is the file cut off?", number)
+                    named = {name: cells[at] for name, at in place.items()}
+                    yield _encoding(rows, number, named, meta, image_names)
+        except csv.Error as error:
+            raise rows.wrong(f"is no table ({error}); save it as CSV with ';' between cells", number + 1) from error
+        except UnicodeDecodeError as error:
+            raise rows.wrong("is not UTF-8 text; save the table as CSV in UTF-8", _first_bad_line(path)) from error
     if number == 0:
         raise rows.wrong(f"is empty; the first line must name {';'.join(COLUMNS)}", 1)
-    return rows.encodings
 
 
-def _add_row(rows: ReadRows, row: int, cells: dict[str, str], meta: dict[str, Any], image_names: str) -> None:
+def _first_bad_line(path: Path) -> int:
+    """Number of the first line that is not UTF-8."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
+def _encoding(rows: ReadRows, row: int, cells: dict[str, str], meta: dict[str, Any], image_names: str) -> Encoding:
     name, cell = cells["img_name"], cells["model"]
     photo_id = name.split("_", 1)[0] if image_names == "until-underscore" else name
     model, _, region = cell.partition("@")
     made = meta["models"].get(cell, {})
-    rows.add(
+    return rows.encoding(
         row,
         _numbers(cells["representations"], rows, row),
         photo_id=photo_id,

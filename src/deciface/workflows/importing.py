@@ -19,7 +19,7 @@ from deciface.errors import DeciFaceError, InputError, MismatchError, NothingFou
 from deciface.faces import Verdict
 from deciface.formats.case_cells import CaseRow, CasesTable
 from deciface.formats.case_table import read_table
-from deciface.formats.encodings import read_encodings
+from deciface.formats.encodings import iter_encodings
 from deciface.formats.exchange import PhotoFile, ReadCases
 from deciface.models import ModelStore
 from deciface.ontology import HpoTerms
@@ -369,4 +369,4 @@ def import_encodings(path: Path, workspace: Workspace, *, cut_names: bool = Fals
         A file that cannot be read, a photo that is not there, other pixels, a user who may not.
     """
     names: Literal["whole", "until-underscore"] = "until-underscore" if cut_names else "whole"
-    return workspace.add_encodings(read_encodings(path, image_names=names))
+    return workspace.add_encodings(iter_encodings(path, image_names=names))

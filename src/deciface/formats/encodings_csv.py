@@ -28,10 +28,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from deciface.cases import Encoding, View
+from deciface.cases import NOT_STATED, Encoding, View
 from deciface.errors import MismatchError, TableError
 from deciface.formats.encodings_checks import ReadRows
-from deciface.space.gallery import UNKNOWN
 
 COLUMNS = ("img_name", "model", "flip", "gray", "class_conf", "representations")
 _FORMAT, _VERSION = "deciface-encodings", 1
@@ -209,9 +208,9 @@ def _encoding(rows: ReadRows, row: int, cells: dict[str, str], meta: dict[str, A
         row,
         _numbers(cells["representations"], rows, row),
         photo_id=photo_id,
-        photo_sha256=meta["photos"].get(name, UNKNOWN),
-        crop_version=made.get("crop_version", UNKNOWN),
-        encoder_sha256=made.get("encoder_sha256", UNKNOWN),
+        photo_sha256=meta["photos"].get(name, NOT_STATED),
+        crop_version=made.get("crop_version", NOT_STATED),
+        encoder_sha256=made.get("encoder_sha256", NOT_STATED),
         view=View(
             model=model,
             region=region if "@" in cell else "face",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +14,9 @@ from numpy.typing import NDArray
 from deciface.cases import Disorder, Encoding, Photo, Sex, View
 from deciface.errors import InputError, MismatchError, NoGalleryError
 from deciface.space.groups import GeneLabel, Groups, disorders_of, gene_labels
+from deciface.space.joining import columns_of, join, refuse_repeats
 from deciface.space.restriction import Composition, Restriction, composition_of
-from deciface.space.vectors import Block, Vectors, unit_rows
-
-UNKNOWN = "unknown"
-"""What stands for weights, crop version or pixels that the encodings' file did not state."""
+from deciface.space.vectors import Vectors, unit_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +38,7 @@ class Gallery:
     dropped_views
         Views that some rows have and others lack; not compared.
     encoder_sha256, crop_version
-        Per model: weights and way of cropping; `UNKNOWN` is compared with `UNKNOWN` only, and rankings say so.
+        Per model: weights and way of cropping; `NOT_STATED` is compared with itself only, and rankings say so.
     restriction
         What this gallery was restricted to.
     """
@@ -76,37 +73,14 @@ class Gallery:
             One model with two sets of weights or two crop versions, an encoding of other pixels than the photo's, a
             photo without encodings, or no view that all photos share.
         """
-        by_photo: dict[str, dict[View, Encoding]] = {photo.id: {} for photo in photos}
-        sha: dict[str, str] = {photo.id: photo.sha256 for photo in photos}
-        stamps = Stamps()
-        for encoding in encodings:
-            if encoding.photo_id not in by_photo:
-                raise InputError(f"encoding of photo '{encoding.photo_id}', which is not in the gallery; add the photo")
-            if encoding.photo_sha256 != sha[encoding.photo_id]:
-                raise MismatchError(
-                    f"photo '{encoding.photo_id}' has pixels {sha[encoding.photo_id][:12]} but its encoding was made "
-                    f"from {encoding.photo_sha256[:12]}; encode the photo again"
-                )
-            stamps.add(encoding)
-            views = by_photo[encoding.photo_id]
-            if encoding.view in views:
-                raise InputError(
-                    f"photo '{encoding.photo_id}' has two encodings of view {encoding.view}; give each once"
-                )
-            views[encoding.view] = encoding
-        for photo_id, views in by_photo.items():
-            if not views:
-                raise MismatchError(f"photo '{photo_id}' has no encoding; encode it or leave it out of the gallery")
-        shared, dropped = _shared_views(by_photo)
-        order = [photo.id for photo in photos]
-        blocks = [_stack([by_photo[i][view] for i in order], view) for view in shared]
+        joined = join(photos, encodings)
         return cls.from_arrays(
             photos,
-            shared,
-            blocks,
-            encoder_sha256=stamps.encoder_sha256,
-            crop_version=stamps.crop_version,
-            dropped_views=dropped,
+            joined.views,
+            joined.blocks,
+            encoder_sha256=joined.stamps.encoder_sha256,
+            crop_version=joined.stamps.crop_version,
+            dropped_views=joined.dropped_views,
         )
 
     @classmethod
@@ -146,15 +120,15 @@ class Gallery:
         """
         if not photos:
             raise NoGalleryError("the gallery has no photos; import or simulate some first")
-        _refuse_repeats((p.id for p in photos), "photo")
-        _refuse_repeats(map(str, views), "view")
+        refuse_repeats((p.id for p in photos), "photo")
+        refuse_repeats(map(str, views), "view")
         if not views or len(views) != len(blocks):
             raise MismatchError(f"{len(views)} views and {len(blocks)} blocks of vectors; give one block per view")
         models = {view.model for view in views}
         if unknown := sorted(models - (set(encoder_sha256) & set(crop_version))):
             raise MismatchError(f"model '{unknown[0]}' has no weights sha256 or crop version; state both")
         order = sorted(range(len(photos)), key=lambda i: photos[i].id)
-        columns = _columns(views, blocks, len(photos))
+        columns = columns_of(views, blocks, len(photos))
         matrix = np.empty((len(photos), columns[-1].stop), np.float32)
         for view, block, column in zip(views, blocks, columns, strict=True):
             bad = unit_rows(
@@ -213,7 +187,7 @@ class Gallery:
         """
         if not photos:
             raise NoGalleryError("the gallery has no photos; import or simulate some first")
-        _refuse_repeats((p.id for p in photos), "photo")
+        refuse_repeats((p.id for p in photos), "photo")
         if not views or len(views) != len(vectors.blocks) or len(rows) != len(photos):
             raise MismatchError(
                 f"{len(views)} views and {len(vectors.blocks)} blocks, {len(photos)} photos and {len(rows)} rows; "
@@ -371,67 +345,3 @@ class Gallery:
 def repr_gene(label: GeneLabel) -> str:
     """Sortable key that keeps a gene and a disorder of the same name apart."""
     return f"{label.key}\x1f{'disorder' if label.stands_for_disorder else 'gene'}"
-
-
-@dataclass
-class Stamps:
-    """Weights and crop version per model, refusing a second one."""
-
-    encoder_sha256: dict[str, str] = field(default_factory=dict)
-    crop_version: dict[str, str] = field(default_factory=dict)
-
-    def add(self, encoding: Encoding) -> None:
-        """Take note of an encoding, or raise MismatchError naming both versions."""
-        model = encoding.view.model
-        sha = self.encoder_sha256.setdefault(model, encoding.encoder_sha256)
-        if sha != encoding.encoder_sha256:
-            raise MismatchError(
-                f"model '{model}': photo '{encoding.photo_id}' was encoded with weights "
-                f"{encoding.encoder_sha256[:12]}, others with {sha[:12]}; encode all photos with one of them"
-            )
-        crop = self.crop_version.setdefault(model, encoding.crop_version)
-        if crop != encoding.crop_version:
-            raise MismatchError(
-                f"model '{model}': photo '{encoding.photo_id}' was cropped by '{encoding.crop_version}', others by "
-                f"'{crop}'; encode all photos with one of them"
-            )
-
-
-def _refuse_repeats(names: Iterable[str], what: str) -> None:
-    for name, times in Counter(names).most_common(1):
-        if times > 1:
-            raise InputError(f"{what} '{name}' is in the gallery {times} times; give every {what} once")
-
-
-def _shared_views(by_photo: Mapping[str, Mapping[View, Encoding]]) -> tuple[tuple[View, ...], tuple[View, ...]]:
-    """Find the views that all photos have, and those that only some have."""
-    if not by_photo:
-        return (), ()
-    every = {view for views in by_photo.values() for view in views}
-    shared = {view for view in every if all(view in views for views in by_photo.values())}
-    if not shared:
-        raise MismatchError(
-            f"no view is shared by all {len(by_photo)} photos (they have {', '.join(map(str, sorted(every)))}); "
-            "encode all photos with the same model"
-        )
-    return tuple(sorted(shared)), tuple(sorted(every - shared))
-
-
-def _stack(encodings: Sequence[Encoding], view: View) -> NDArray[np.float32]:
-    sizes = {np.shape(e.vector): e.photo_id for e in encodings}
-    if len(sizes) > 1 or len(next(iter(sizes))) != 1:
-        told = ", ".join(f"{shape} in photo '{photo}'" for shape, photo in sorted(sizes.items()))
-        raise InputError(f"view {view} has vectors of shape {told}; all must be (d,) with one d")
-    return np.stack([np.asarray(e.vector, np.float32) for e in encodings])
-
-
-def _columns(views: Sequence[View], blocks: Sequence[NDArray[np.float32]], n: int) -> tuple[Block, ...]:
-    columns, start = [], 0
-    for view, block in zip(views, blocks, strict=True):
-        if block.ndim != 2 or len(block) != n or not block.shape[1] or block.dtype != np.float32:
-            raise InputError(
-                f"view {view} has vectors {block.dtype} {block.shape}; float32 ({n}, d) is needed, one row per photo"
-            )
-        columns.append(Block(start, start + block.shape[1]))
-        start += block.shape[1]
-    return tuple(columns)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deciface.cases import Encoding, View
+from deciface.cases import NOT_STATED, Encoding, View
 from deciface.errors import InputError, MismatchError
-from deciface.space.gallery import UNKNOWN, Gallery
+from deciface.space.gallery import Gallery
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Query:
         if not found:
             raise InputError("the query has no encodings; give those of at least one photo")
         pixels = frozenset(e.photo_sha256 for views in found.values() for e in views.values())
-        return cls(found, patient_id, pixels - {UNKNOWN})
+        return cls(found, patient_id, pixels - {NOT_STATED})
 
     @property
     def photo_ids(self) -> tuple[str, ...]:

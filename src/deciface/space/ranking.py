@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from deciface.cases import Diagnosis
+from deciface.cases import NOT_STATED, Diagnosis
 from deciface.errors import NoGalleryError, OptionError
 from deciface.space.answer import (
     DisorderHit,
@@ -18,7 +18,7 @@ from deciface.space.answer import (
     Reason,
     Rule,
 )
-from deciface.space.gallery import UNKNOWN, Gallery
+from deciface.space.gallery import Gallery
 from deciface.space.groups import Groups, Indices, disorders_of
 from deciface.space.query import Query, join
 from deciface.space.restriction import Restriction
@@ -113,7 +113,7 @@ def rank(
         gallery_digest=searched.digest,
         encoder_sha256={m: gallery.encoder_sha256[m] for m in models},
         crop_version={m: gallery.crop_version[m] for m in models},
-        unverified=tuple(m for m in models if UNKNOWN in (gallery.encoder_sha256[m], gallery.crop_version[m])),
+        unverified=tuple(m for m in models if NOT_STATED in (gallery.encoder_sha256[m], gallery.crop_version[m])),
     )
 
 

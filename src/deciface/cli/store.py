@@ -13,6 +13,7 @@ from deciface.cli.output import emit, note
 from deciface.errors import OptionError
 
 if TYPE_CHECKING:
+    from deciface.consent import Actor
     from deciface.store.audit import Head
 
 app = typer.Typer(help="The workspace: verify, back up, users, consents, audit trail.", no_args_is_help=True)
@@ -124,13 +125,16 @@ def users(*, workspace: WorkspaceFolder = None, json: Json = False) -> None:
 
     with Workspace.open(workspace_folder(workspace)) as opened:
         found = opened.users()
-    emit(
-        {"users": [{"name": u.user, "roles": sorted(u.roles), "site": u.site} for u in found]},
-        "\n".join(
-            f"{u.user}: {', '.join(sorted(u.roles)) or 'no role'}{f' at {u.site}' if u.site else ''}" for u in found
-        ),
-        json=json,
-    )
+    emit({"users": [_user(u) for u in found]}, "\n".join(map(_in_words, found)), json=json)
+
+
+def _user(actor: Actor) -> dict[str, object]:
+    return {"name": actor.user, "roles": sorted(actor.roles), "site": actor.site}
+
+
+def _in_words(actor: Actor) -> str:
+    at = f" at {actor.site}" if actor.site else ""
+    return f"{actor.user}: {', '.join(sorted(actor.roles)) or 'no role'}{at}"
 
 
 @app.command("user")
@@ -140,7 +144,7 @@ def user(
         list[str], typer.Argument(help="viewer, contributor, curator, coordinator, reader, admin; or none.")
     ],
     *,
-    site: Annotated[str, typer.Option("--site")] = "",
+    site: Annotated[str | None, typer.Option("--site", help="The user's site; else that of the workspace.")] = None,
     workspace: WorkspaceFolder = None,
     json: Json = False,
 ) -> None:
@@ -153,12 +157,8 @@ def user(
     except ValueError:
         raise OptionError(f"roles {', '.join(roles)}: allowed are {', '.join(Role)}, or none") from None
     with Workspace.open(workspace_folder(workspace)) as opened:
-        opened.set_user(name, chosen, site)
-    emit(
-        {"name": name, "roles": sorted(chosen), "site": site},
-        f"{name}: {', '.join(sorted(chosen)) or 'no role'}",
-        json=json,
-    )
+        now = opened.set_user(name, chosen, site)
+    emit(_user(now), _in_words(now), json=json)
 
 
 @app.command("consent")

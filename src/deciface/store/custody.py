@@ -18,6 +18,7 @@ from deciface.store.audit import Entry
 from deciface.store.derived import DerivedKind
 from deciface.store.policy_sql import facts_of
 from deciface.store.serving import Serving
+from deciface.store.settings import FILE, read_settings
 from deciface.store.tombstones import SubjectKind
 
 
@@ -132,8 +133,15 @@ class Custody(Serving):
             raise InputError(f"'{subject_id}' is both a patient and a photo; say which is meant")
         raise InputError(f"'{subject_id}' is neither a patient nor a photo of the workspace; list its cases first")
 
-    def set_user(self, name: str, roles: Collection[Role], site: str = "") -> None:
+    def set_user(self, name: str, roles: Collection[Role], site: str | None = None) -> Actor:
         """Add a user or give one other roles; takes an administrator.
+
+        Parameters
+        ----------
+        name, roles
+            The name on this machine, and all roles the user has from now on.
+        site
+            The user's site; None: that of the workspace.
 
         Raises
         ------
@@ -142,11 +150,13 @@ class Custody(Serving):
         InputError
             An empty name, or nobody would be left who may manage users.
         """
+        site = read_settings(self.root / FILE).site if site is None else site
         with self._write() as connection:
             self._require_role(Action.MANAGE)
             user_rows.write_user(connection, name, roles, site=site, at=self._now())
             detail = {"user": name, "roles": sorted(role.value for role in roles), "site": site}
             self._log(connection, "set user", "", detail)
+        return Actor(name, frozenset(roles), site)
 
     def users(self) -> tuple[Actor, ...]:
         """All users by name, with roles and site; takes an administrator."""

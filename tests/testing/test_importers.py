@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,9 @@ from deciface.formats.exchange import ReadCases
 from deciface.formats.text import Problem
 from deciface.testing import check_importer
 from deciface.workflows.exchange_formats import exporter_for, importers
+from tests.formats.test_dicom import dicom
+from tests.formats.test_face2gene import CASE_FORM
+from tests.formats.test_pedia import PEDIA
 
 CASES = [
     Case(
@@ -40,6 +44,17 @@ def test_what_we_write_conforms_when_we_read_it(name, file, tmp_path):
     (tmp_path / "scratch").mkdir()
     read = check_importer(importers()[name](), tmp_path / file, tmp_path / "scratch", cases=3)
     assert {case.id for _, case in read.cases} == {"p0", "p1", "p2"}
+
+
+@pytest.mark.parametrize("name", ["face2gene", "pedia", "dicom"])
+def test_our_other_importers_conform(name, tmp_path):
+    source = tmp_path / {"face2gene": "case.json", "pedia": "case.json", "dicom": "photo.dcm"}[name]
+    if name == "dicom":
+        dicom(source)
+    else:
+        source.write_text(json.dumps(CASE_FORM if name == "face2gene" else PEDIA))
+    (tmp_path / "scratch").mkdir()
+    check_importer(importers()[name](), source, tmp_path / "scratch", cases=1)
 
 
 class Broken:

@@ -7,6 +7,7 @@ one thread (two threads of one network gain less than two processes, and never d
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,8 @@ from deciface.workflows.looking import SeenPhoto, look
 DEFAULT_ENSEMBLE = "dlib-resnet"
 POOL_FROM = 8
 _CHUNK = 4
+_AHEAD = 4
+"""How many chunks a process may be ahead of whoever takes the photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +213,20 @@ def iter_encoded(
         yield from (_encoded(encoder, task) for task in tasks)
         return
     context = multiprocessing.get_context("spawn")
+    free = threading.Semaphore(_AHEAD * count * _CHUNK)  # finished photos wait here, not in memory without end
+
+    def handed_out() -> Iterator[_Task]:
+        for task in tasks:
+            free.acquire()
+            yield task
+
     with context.Pool(count, initializer=_start, initargs=(store.root, ensemble)) as pool:
-        yield from pool.imap(_work, tasks, chunksize=_CHUNK)
+        try:
+            for done in pool.imap(_work, handed_out(), chunksize=_CHUNK):
+                free.release()
+                yield done
+        finally:
+            free.release(len(tasks))  # nobody waits any more: the pool can end
 
 
 def encode_photos(

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTO ?=
+# For tests of networks trained with torch; `make test TORCH=` goes without it, and those tests are skipped.
+TORCH ?= torch==2.13.0
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test check bench models clean
@@ -23,6 +25,10 @@ $(VENV)/.dev: $(VENV)/.main
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test --group check
 	@touch $@
 
+$(VENV)/.torch: $(VENV)/.dev
+	$(if $(TORCH),$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH))
+	@touch $@
+
 models: $(VENV)/.main
 	$(BIN)/deciface models fetch
 
@@ -31,6 +37,7 @@ demo: models
 
 # Tests that need model files skip with a reason where they cannot be had; everything else runs without them.
 test: $(VENV)/.dev
+	-$(MAKE) --no-print-directory $(VENV)/.torch
 	-$(BIN)/deciface models fetch
 	$(BIN)/python -m pytest -n auto -q
 
@@ -42,7 +49,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q -m "not slow"
 
 bench: models
-	for name in faces search encode planted simulate store; do $(BIN)/deciface bench $$name || exit $$?; done
+	for name in faces search encode planted simulate store evaluate; do $(BIN)/deciface bench $$name || exit $$?; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -6,6 +6,7 @@
     ├── InputError                what the user gave cannot be used
     │   ├── PhotoError            not an image, too large, damaged, animated
     │   ├── TableError            a bad cell, with file, row and column
+    │   ├── NothingImportedError  cases were there, none could be taken
     │   └── OptionError           an option with a value that is not allowed
     ├── ModelError                a model file is missing, altered or of the wrong shape
     ├── MismatchError             encodings or crops that must not be compared
@@ -56,6 +57,14 @@ class TableError(InputError):
 
 class OptionError(InputError):
     """An option with a value that is not allowed."""
+
+
+class NothingImportedError(InputError):
+    """Cases of which none could be imported; `problems` holds everything that was found, one line each."""
+
+    def __init__(self, message: str, *, problems: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class ModelError(DeciFaceError):

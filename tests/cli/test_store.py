@@ -114,6 +114,42 @@ def test_the_trail_names_who_did_what(clinic):
     assert json.dumps(entries).count("Sotos") == 0, "ids only"
 
 
+@pytest.mark.parametrize(
+    ("option", "address", "message"),
+    [
+        ("--blobs", "nonsense://x", "is no place for photos"),
+        ("--blobs", "ftp://127.0.0.1:1/x", "is no place for photos"),
+        ("--database", "postgresql://nobody@127.0.0.1:1/x", "check that the database server runs"),
+    ],
+)
+def test_a_place_that_cannot_be_reached_leaves_nothing(tmp_path, option, address, message):
+    ran = deciface("init", tmp_path / "w", option, address)
+    assert ran.code == 2
+    assert message in ran.error_line
+    assert not (tmp_path / "w").exists()
+
+
+def test_nobody_is_erased_unasked_and_formats_go_by_the_name(clinic, tmp_path):
+    ran = deciface("withdraw", "N10", "--workspace", clinic)
+    assert ran.code == 2
+    assert "give --yes" in ran.error_line
+    wrong = deciface("export", tmp_path / "x.csv", "--format", "xlsx", "--workspace", clinic)
+    assert wrong.code == 2
+    assert "ends in '.csv', which is csv, not xlsx" in wrong.error_line
+    unnamed = deciface("export", tmp_path / "x", "--workspace", clinic)
+    assert "does not say its format" in unnamed.error_line
+    assert deciface("export", tmp_path / "x.xlsx", "--workspace", clinic).code == 0
+    assert (tmp_path / "x.xlsx").read_bytes().startswith(b"PK")
+    assert deciface("export", tmp_path / "t.csv", "--template").code == 2
+
+
+def test_cases_are_listed_page_by_page(clinic):
+    first = deciface("store", "cases", "--limit", "2", "--workspace", clinic, "--json").document
+    assert [case["patient"] for case in first["cases"]] == ["N10", "N12"]
+    rest = deciface("store", "cases", "--after", first["next"], "--workspace", clinic, "--json").document
+    assert ([case["patient"] for case in rest["cases"]], rest["next"]) == (["N_11"], None)
+
+
 def test_a_template_is_written_without_a_workspace(tmp_path):
     ran = deciface("export", tmp_path / "cases.xlsx", "--template", "--json")
     assert ran.code == 0

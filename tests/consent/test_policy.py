@@ -178,17 +178,27 @@ class TestSharing:
         record = self.shared()
         assert may(actor(Role.CURATOR), Action.EXPORT, record, on=TODAY)
         assert may(actor(Role.CURATOR), Action.EXPORT_PHOTO, record, on=TODAY)
-        assert may_send(record, "Bonn", on=TODAY)
-        assert may_send(record, "Seoul", on=TODAY).reason == "no consent to share with 'Seoul' is in force"
-        assert may_send(record, None, on=TODAY).reason == (
+        assert may_send(record, "Bonn", action=Action.EXPORT, on=TODAY)
+        assert (
+            may_send(record, "Seoul", action=Action.EXPORT, on=TODAY).reason
+            == "no consent to share with 'Seoul' is in force"
+        )
+        assert may_send(record, None, action=Action.EXPORT, on=TODAY).reason == (
             "only sharing with a named site was agreed to: name the site"
         )
-        assert may_send(self.shared(Scope.CARE), None, on=TODAY)
-        assert not may_send(self.shared(withdrawn=TODAY), "Bonn", on=TODAY)
+        assert may_send(self.shared(Scope.CARE), None, action=Action.EXPORT, on=TODAY)
+        assert not may_send(self.shared(withdrawn=TODAY), "Bonn", action=Action.EXPORT, on=TODAY)
 
     def test_published_and_simulated_records_may_be_sent_anywhere(self):
-        assert may_send(consenting(Scope.PUBLICATION), "Seoul", on=TODAY)
-        assert may_send(RecordFacts(simulated=True), "Seoul", on=TODAY)
+        assert may_send(consenting(Scope.PUBLICATION), "Seoul", action=Action.EXPORT, on=TODAY)
+        assert may_send(RecordFacts(simulated=True), "Seoul", action=Action.EXPORT_PHOTO, on=TODAY)
+
+    def test_a_published_patients_photo_needs_the_name_of_the_site_that_gets_it(self):
+        record = consenting(Scope.PUBLICATION, Scope.STUDY)
+        assert may_send(record, "Seoul", action=Action.EXPORT, on=TODAY)
+        refused = may_send(record, "Seoul", action=Action.EXPORT_PHOTO, on=TODAY)
+        assert refused.reason == "no consent to share with 'Seoul' is in force"
+        assert may_send(record, None, action=Action.EXPORT_PHOTO, on=TODAY)
 
     def test_any_other_site_may_not(self):
         curator = actor(Role.CURATOR, user="dr-kim", site="Seoul")

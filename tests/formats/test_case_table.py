@@ -212,7 +212,11 @@ def test_rows_of_a_patient_are_joined_and_what_differs_is_told():
         "row 5, column 'unaffected': yes beside a disorder in another row of the patient, taken as no; correct one",
     ]
     (number, p), (_, q) = result.cases
-    assert (number, [photo.id for photo in p.photos], [photo.id for photo in q.photos]) == (2, ["a", "c"], ["b"])
+    assert (number, [photo.file_name for photo in p.photos], [photo.file_name for photo in q.photos]) == (
+        2,
+        ["a", "c"],
+        ["b"],
+    )
     assert [f.term for f in p.phenotypes] == ["HP:0000316", "HP:0000400"]
     assert p.consents == (Consent(Scope.CARE),)
     assert (p.patient.sex, p.patient.country, p.references, p.last_seen_age) == (Sex.FEMALE, "DE", ("PMID:1",), "P3Y")
@@ -245,6 +249,32 @@ def test_a_cell_that_is_left_out_is_kept_as_written(column, cell, message):
     assert told(result) == ([f"row 2, column '{column}': {message}"] if message else [])
     written = dict(cases(result)[0].as_written)
     assert written[column] == (cell if message else "MIM 117550")
+
+
+def test_a_row_that_makes_a_real_person_simulated_is_dropped():
+    result = table(
+        {"photo": "a", "patient": "real", "simulated": "no", "consent": "care"},
+        {"photo": "b", "patient": "real", "simulated": "yes", "sex": "f"},
+        {"photo": "b", "patient": "real", "sex": "m"},
+        {"photo": "c", "patient": "made"},
+        {"photo": "d", "patient": "made", "simulated": "yes"},
+        {"photo": "e", "patient": "made", "simulated": "perhaps"},
+        {"photo": "f", "patient": "made", "simulated": "no"},
+    )
+    assert [line for line in told(result) if "simulated" in line] == [
+        "row 3, column 'simulated': row dropped: patient 'real' is simulated here and a real person in row 2; correct "
+        "one",
+        "row 7, column 'simulated': 'perhaps' is left out; write yes or no",
+        "row 8, column 'simulated': row dropped: patient 'made' is a real person here and simulated in row 6; correct "
+        "one",
+    ]
+    real, made = cases(result)
+    assert (real.patient.simulated, real.patient.sex, [p.file_name for p in real.photos]) == (
+        False,
+        Sex.MALE,
+        ["a", "b"],
+    )
+    assert (made.patient.simulated, [p.file_name for p in made.photos]) == (True, ["c", "d", "e"])
 
 
 def test_a_withdrawal_that_cannot_be_read_never_leaves_a_consent_that_holds():

@@ -44,17 +44,12 @@ def test_numbers_dates_and_truth_values():
     )
     assert told(result) == []
     ((row, case),) = result.cases
-    assert (row, case.id, case.patient.family, case.photos[0].id, case.photos[0].age_years) == (
-        2,
-        "1001",
-        "3",
-        "7",
-        4.5,
-    )
+    (photo,) = case.photos
+    assert (row, case.id, case.patient.family, photo.file_name, photo.age_years) == (2, "1001", "3", "7", 4.5)
     assert case.diagnoses[0].disorder.id == "OMIM:117550"
     assert case.participant.enrolled_on == dt.date(2026, 3, 1)
     assert case.consents == (Consent(Scope.CARE, signed_on=dt.date(2026, 3, 2)),)
-    assert (result.encoding, result.photo_files) == ("xlsx", {"7": Path("/clinic/7")})
+    assert (result.encoding, result.photo_files) == ("xlsx", {photo.id: Path("/clinic/7")})
 
 
 def test_a_date_where_an_age_should_be_is_told():

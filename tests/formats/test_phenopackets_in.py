@@ -409,14 +409,14 @@ class TestPhotos:
         case = found.cases[0][1]
         assert [(p.id, p.file_name) for p in case.photos] == [
             ("one", "photos/a b.png"),
-            ("c", "c.jpg"),
+            ("P1-92b3b1c4", "c.jpg"),
             ("three", "../secret.png"),
             ("four", "link.png"),
-            ("five", "five.png"),
+            ("P1-7f546927", "five.png"),
         ]
         assert case.photos[0].age_years == 1.5
         assert case.photos[0].view is PhotoView.FRONTAL
-        assert found.photo_files == {"one": inside / "photos" / "a b.png", "c": inside / "c.jpg"}
+        assert found.photo_files == {"one": inside / "photos" / "a b.png", "P1-92b3b1c4": inside / "c.jpg"}
         assert [(problem.column, problem.message) for problem in found.problems] == [
             (
                 "files[6]",
@@ -462,8 +462,9 @@ class TestPhotos:
         ]
 
     def test_a_photo_id_belongs_to_one_case(self, tmp_path):
-        files = [{"uri": "x.png"}]
-        (first, second), told = read(tmp_path, packet(files=files), packet(id="P2", files=files))
+        files = [{"uri": "x.png", "individualToFileIdentifiers": {"P1": "x"}}]
+        other = [{"uri": "x.png", "individualToFileIdentifiers": {"P2": "x"}}]
+        (first, second), told = read(tmp_path, packet(files=files), packet(id="P2", files=other))
         assert ([p.id for p in first.photos], second.photos) == (["x"], ())
         assert told[0] == (2, "files", "photo 'x' left out: case 'P1' has that id; give each its own")
 

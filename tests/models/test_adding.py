@@ -117,3 +117,76 @@ def test_a_missing_file(tmp_path):
 def test_a_real_network(tmp_path, shared_data):
     content = (shared_data / "models" / "mobilefacenet_foamliu.onnx").read_bytes()
     assert add(tmp_path, content, dimensions=128).dimensions == 128
+
+
+WEIGHTS = {"runtime": "torch", "architecture": "iresnet18", "dimensions": 3}
+
+
+def reader(seen, *, left_out=(), network=None, error=None):
+    """What turns weights into a network, in place of `deciface.encoders.onnx_from_weights`."""
+
+    def to_onnx(content, card, /, *, name):
+        seen.append((content, card.architecture, name))
+        if error:
+            raise ModelError(error)
+        return network or mean_network(), left_out
+
+    return to_onnx
+
+
+def add_weights(folder, content, to_onnx, name="own.pth", notice=None, **changes):
+    file = folder / name
+    file.write_bytes(content)
+    card = write_card(folder, **{**WEIGHTS, **changes})
+    return add_model(ModelStore(folder / "store"), file, card=card, to_onnx=to_onnx, notice=notice)
+
+
+@pytest.mark.parametrize(("name", "kept"), [("a.pth", "tiny.pth"), ("a.ckpt", "tiny.pth"), ("a.safetensors", None)])
+def test_weights_are_stored_as_given(tmp_path, name, kept):
+    seen, said = [], []
+    card = add_weights(tmp_path, b"weights", reader(seen), name, said.append)
+    assert seen == [(b"weights", "iresnet18", name)]
+    assert card.file == (kept or "tiny.safetensors")
+    assert card.bytes == 7
+    assert ModelStore(tmp_path / "store").path("tiny").read_bytes() == b"weights"
+    assert ModelStore(tmp_path / "store").card("tiny") == card
+    assert said == []
+
+
+def test_what_was_left_out_is_told(tmp_path):
+    said = []
+    left_out = ("head.weight", "head.bias", "margin", "teacher")
+    add_weights(tmp_path, b"weights", reader([], left_out=left_out), notice=said.append)
+    assert said == [
+        "'own.pth': left out, because iresnet18 has no such part: head.weight, head.bias, margin and 1 more"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("to_onnx", "said"),
+    [
+        (reader([], error="'own.pth' holds posix.system"), "holds posix.system"),
+        (reader([], network=mean_network((1, 3, 160, 160))), "'own.pth' takes (1, 3, 160, 160), but its card declares"),
+        (reader([], network=mean_network(divide_by_zero=True)), "vectors that are not finite on a blank picture"),
+        (None, "is of a face-encoder with runtime torch; only a face-encoder with runtime onnx can be added"),
+    ],
+)
+def test_weights_that_are_refused_leave_nothing(tmp_path, to_onnx, said):
+    with pytest.raises(ModelError) as caught:
+        add_weights(tmp_path, b"weights", to_onnx)
+    assert said in str(caught.value)
+    assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+
+
+def test_architecture_and_runtime_belong_together(tmp_path):
+    with pytest.raises(ModelError, match=r"runtime is torch and architecture left out; runtime torch, and it alone"):
+        add_weights(tmp_path, b"weights", reader([]), architecture=None)
+    with pytest.raises(ModelError, match=r"runtime is onnx and architecture iresnet18; runtime torch, and it alone"):
+        add_weights(tmp_path, mean_network(), reader([]), "net.onnx", runtime="onnx")
+    with pytest.raises(ModelError, match=r"architecture is 'vgg', allowed is null or one of iresnet18, iresnet34"):
+        add_weights(tmp_path, b"weights", reader([]), architecture="vgg")
+
+
+def test_a_pickle_for_onnx_says_what_else_can_be_done(tmp_path):
+    message = refusal(tmp_path, pickle.dumps({}, protocol=2), "net.pth")
+    assert "save its state_dict and declare `runtime: torch` and `architecture` in the card" in message

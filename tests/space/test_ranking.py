@@ -15,7 +15,7 @@ from deciface.space import vectors as vectors_module
 from tests.space.oracle import rank_all
 from tests.space.worlds import VIEWS, encodings, gallery_of, query_of, worlds
 
-COSINE_RULES = [rule for rule in Rule if rule is not Rule.DISCRIMINANT]  # that one needs more people
+COSINE_RULES = [Rule.NEAREST_IMAGE, Rule.PATIENT_MEAN, Rule.DISORDER_CENTROID]  # the others have tests of their own
 FACE = {VIEWS[0]: [1.0, 0, 0, 0]}
 CLOSE = {VIEWS[0]: [1.0, 0.1, 0, 0]}
 FAR = {VIEWS[0]: [0, 0, 1.0, 0]}

@@ -43,3 +43,6 @@ if __name__ == "__main__":
     sys.stdout.flush()
     for number in range(first, first + 200):
         grow(engines.sqlite_engine(root / "d.sqlite"), root / "cache", number)
+        if number == first:
+            sys.stdout.write("grown\n")
+            sys.stdout.flush()

@@ -35,7 +35,9 @@ DERIVED = {
     "reports/all.png": (DerivedKind.COMPOSITE, ["P1-a", "P1-b", "P2-c"]),
     "reports/centroid.bin": (DerivedKind.CENTROID, ["P1-a", "P2-c"]),
     "exports/all.csv": (DerivedKind.EXPORT, ["P1-a", "P1-b", "P2-c"]),
+    "exports/all.csv.meta.json": (DerivedKind.EXPORT, ["P1-a", "P1-b", "P2-c"]),
 }
+LEFT_BY_A_KILLED_EXPORT = "exports/.all.csv.x1_y2z3.part"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def fill(workspace, *, outside: Path) -> dict[str, Traces]:
             case = Case(
                 Patient(patient), consents=(Consent(Scope.GALLERY, text_version="1"),), other_ids=("X-" + patient,)
             )
-            people.insert_case(connection, case, owner="ann", origin="csv", site="bonn", at=stamp(NOW))
+            people.insert_cases(connection, [case], owner="ann", origin="csv", site="bonn", at=stamp(NOW))
             for i, photo_id in enumerate(photo_ids):
                 image, pixel_hash = picture(10 * number + i)
                 stored: StoredFile = files.put(image)
@@ -84,10 +86,13 @@ def fill(workspace, *, outside: Path) -> dict[str, Traces]:
                 )
                 traces[photo_id] = Traces(photo_id, tuple(_windows(image, rows, pixel_hash)))
                 contents[photo_id] = image + rows.tobytes() + pixel_hash.encode()
-        for path, (kind, of) in {**DERIVED, str(outside / "sent.csv"): (DerivedKind.EXPORT, ["P1-a"])}.items():
-            derived.register(connection, kind=kind, path=path, photo_ids=of, at=stamp(NOW))
-            (workspace.root / path).parent.mkdir(exist_ok=True)
-            (workspace.root / path).write_bytes(b"".join(contents[photo_id] for photo_id in of))
+        made = {workspace.root / path: what for path, what in DERIVED.items()}
+        for path, (kind, of) in {**made, outside / "sent.csv": (DerivedKind.EXPORT, ["P1-a"])}.items():
+            place = derived.place_of(path, workspace.root)
+            derived.register(connection, kind=kind, places=[place], patient_ids=[], photo_ids=of, at=stamp(NOW))
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"".join(contents[photo_id] for photo_id in of))
+        (workspace.root / LEFT_BY_A_KILLED_EXPORT).write_bytes(contents["P1-a"][:-300])
         queue = JobQueue(workspace.engine, clock=lambda: NOW)
         for payload, whose in (({"photo": "P1-a"}, ["P1"]), ({"photo": "P2-c"}, ["P2"]), ({"all": 1}, ["P1", "P2"])):
             queue.enqueue("encode", payload, patient_ids=whose, owner="ann", connection=connection)

@@ -34,12 +34,16 @@ def is_workspace(root, database=None):
     return (root / ("deciface.sqlite" if database is None else "deciface.toml")).exists()
 
 
-def everything(root, database=None, *, part=0, of=1):
-    """Import the photos of every `of`-th patient, two encodings each; go on where an earlier run was cut off."""
+def everything(root, database=None, *, part=0, of=1, tell=lambda _: None):
+    """Import the photos of every `of`-th patient, two encodings each; go on where an earlier run was cut off.
+
+    `tell` is called with the number of each photo before it is stored.
+    """
     with (
         Workspace.open(root) if is_workspace(root, database) else Workspace.create(root, database=database) as workspace
     ):
         for i in (i for i in range(PHOTOS) if i // 2 % of == part):
+            tell(i)
             if i % 2 == 0:
                 workspace.add_case(case(i), images={photo(i).id: image(i)}, origin="test")
             else:
@@ -47,8 +51,12 @@ def everything(root, database=None, *, part=0, of=1):
             workspace.add_encodings(encodings(i))
 
 
-if __name__ == "__main__":
-    sys.stdout.write("ready\n")
+def _say(what):
+    sys.stdout.write(f"{what}\n")
     sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _say("ready")
     folder, address, *numbers = sys.argv[1:]
-    everything(Path(folder), address or None, **dict(zip(("part", "of"), map(int, numbers), strict=False)))
+    everything(Path(folder), address or None, **dict(zip(("part", "of"), map(int, numbers), strict=False)), tell=_say)

@@ -7,7 +7,7 @@ import pytest
 
 from deciface.cases import Case, Consent, Encoding, Patient, Scope, View
 from deciface.consent import Action, Role
-from deciface.errors import AccessError, InputError, NoGalleryError
+from deciface.errors import AccessError, InputError, MismatchError, NoGalleryError
 from deciface.store import DerivedKind, Workspace, audit, derived, engines
 from tests.store.importing import case, encodings, image, photo
 from tests.store.test_workspace import FULL, GALLERY, JPEG
@@ -182,21 +182,101 @@ def test_decisions_on_exports_ask_where_they_go(peopled):
     assert peopled.decisions(Action.SEE, ["p00"])["p00"]
 
 
-def test_files_made_of_photos_are_noted_with_their_photos(peopled):
-    with engines.read(peopled.engine) as connection:
-        assert derived.paths_of(connection, ["c1"]) == ()
-    peopled.register(DerivedKind.REPORT, "reports/care.html", ["c1"])
-    with engines.read(peopled.engine) as connection:
-        assert [d.path for d in derived.paths_of(connection, ["c1"])] == ["reports/care.html"]
-    last = peopled.trail()[-1]
-    assert (last.action, last.detail) == ("register", {"kind": "report", "photos": ["c1"]})
-    with (
-        Workspace.open(peopled.root, user="vera") as vera,
-        pytest.raises(AccessError, match="patient 'care': user 've"),
+def registered(workspace, *, photos=(), patients=()):
+    with engines.read(workspace.engine) as connection:
+        return [d.path for d in derived.paths_of(connection, photos, patient_ids=patients)]
+
+
+def test_files_made_of_people_are_noted_with_them_and_their_photos(peopled):
+    reports = peopled.root / "reports"
+    with peopled.deriving(
+        DerivedKind.REPORT, [reports / "care.html", reports / "care.json"], patients=["p00"], photos=["c1"]
     ):
-        vera.register(DerivedKind.REPORT, "reports/again.html", ["c1"])
-    with pytest.raises(InputError, match="is made from photo 'none', which is not in the workspace"):
-        peopled.register(DerivedKind.REPORT, "reports/none.html", ["none"])
+        reports.mkdir()
+        assert registered(peopled, photos=["c1"]) == ["reports/care.html", "reports/care.json"]
+        (reports / "care.html").write_text("x")
+    for whose in ({"photos": ["c1"]}, {"patients": ["care"]}, {"patients": ["p00"]}):
+        assert registered(peopled, **whose) == ["reports/care.html", "reports/care.json"]
+    last = peopled.trail(limit=1000)[-1]
+    assert last.action == "register"
+    assert {name: last.detail[name] for name in ("kind", "patients", "photos")} == {
+        "kind": "report",
+        "patients": ["care", "p00"],
+        "photos": ["c1"],
+    }
+    assert "care.html" not in str(last.detail)
+    again = [peopled.root / "reports" / "again.html"]
+    with Workspace.open(peopled.root, user="vera") as vera:
+        for whose in ({"patients": ["care"]}, {"patients": ["p00"], "photos": ["c1"]}):
+            with (
+                pytest.raises(AccessError, match="patient 'care': user 'vera' may see the record only"),
+                vera.deriving(DerivedKind.REPORT, again, **whose),
+            ):
+                raise AssertionError("the block ran")
+    with (
+        pytest.raises(InputError, match="is made of photo 'none', which is not in the workspace"),
+        peopled.deriving(DerivedKind.REPORT, again, patients=["p00"], photos=["none"]),
+    ):
+        raise AssertionError("the block ran")
+    assert registered(peopled, patients=["p00"]) == ["reports/care.html", "reports/care.json"]
+    with peopled.deriving(DerivedKind.REPORT, again, patients=[]):
+        pass
+    assert peopled.trail(limit=1000)[-1] == last
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("whom", [("patient", "care"), ("photo", "c1")])
+def test_who_is_withdrawn_while_a_file_is_made_is_not_left_in_it(peopled, tmp_path, whom, fails):
+    paths = [peopled.root / "out" / "a.csv", peopled.root / "out" / "set", tmp_path / "sent.csv", tmp_path / "old.csv"]
+    (peopled.root / "out").mkdir()
+    paths[3].write_text("older, and not written")
+    with (  # noqa: PT012 (the block is what is tested)
+        pytest.raises(ZeroDivisionError if fails else AccessError) as told,
+        peopled.deriving(DerivedKind.EXPORT, paths, patients=["care", "p00"], photos=["c1"]),
+    ):
+        with Workspace.open(peopled.root, user="ann") as other:
+            other.withdraw(*whom)
+        paths[0].write_text("care")
+        paths[1].mkdir()
+        (paths[1] / "p.png").write_text("care")
+        paths[2].write_text("care")
+        if fails:
+            raise ZeroDivisionError
+    if not fails:
+        assert str(told.value) == (
+            f"'{paths[0]}' was not kept: somebody it was made of was withdrawn meanwhile; make it without them"
+        )
+    assert [path.exists() for path in paths] == [False, False, False, True]
+    assert registered(peopled, patients=["p00"]) == []
+
+
+def test_a_block_that_fails_takes_back_what_it_did_not_write(peopled):
+    (peopled.root / "out").mkdir()
+    paths = [peopled.root / "out" / name for name in ("a.csv", "b.csv")]
+    with (  # noqa: PT012 (the block is what is tested)
+        pytest.raises(ZeroDivisionError),
+        peopled.deriving(DerivedKind.EXPORT, paths, patients=["p00"]),
+    ):
+        paths[0].write_text("p00")
+        raise ZeroDivisionError
+    assert registered(peopled, patients=["p00"]) == ["out/a.csv"]
+    assert paths[0].exists()
+    assert [entry.action for entry in peopled.trail(limit=1000)][-2:] == ["register", "take back"]
+
+
+def test_a_file_made_of_people_lies_in_no_folder_of_the_workspaces_own(peopled):
+    for own in ("photos/x.png", "cache/x", "deciface.sqlite", "deciface.toml", "withdrawn.jsonl", "."):
+        with (
+            pytest.raises(InputError, match="is no place for a file made of people"),
+            peopled.deriving(DerivedKind.REPORT, [peopled.root / own], patients=["p00"]),
+        ):
+            raise AssertionError("the block ran")
+    (peopled.root / "reports").mkdir()
+    with (
+        pytest.raises(InputError, match="is a folder that is there already"),
+        peopled.deriving(DerivedKind.REPORT, [peopled.root / "reports"], patients=["p00"]),
+    ):
+        raise AssertionError("the block ran")
 
 
 def test_the_trail_is_read_by_those_who_answer_for_it(peopled):
@@ -219,5 +299,55 @@ def test_what_is_withdrawn_is_told_by_its_id(peopled):
     with pytest.raises(InputError, match="'none' is neither a patient nor a photo of the workspace; list its cases"):
         peopled.kind_of("none")
     peopled.add_case(Case(Patient("photo", simulated=True)))
-    with pytest.raises(InputError, match="'photo' is both a patient and a photo; say which is meant"):
+    with pytest.raises(
+        InputError, match="'photo' is both a patient and a photo; say which: --kind patient or --kind photo"
+    ):
         peopled.kind_of("photo")
+
+
+def test_what_policy_hides_no_error_and_no_question_tells(peopled):
+    with Workspace.open(peopled.root, user="conny") as conny:
+        mine = Case(Patient("own"), consents=(Consent(Scope.CARE),))
+        with pytest.raises(MismatchError) as told:
+            conny.add_case(mine.with_photos([mine.photo("own1", sha256="c" * 64)]))
+        assert str(told.value) == (
+            "photo 'own1' of patient 'own' has the pixels of a photo that is stored of another patient, whom you may "
+            "not see; correct the patient id, or ask a curator"
+        )
+        with pytest.raises(MismatchError, match="has the pixels of photo 'photo000' of patient 'p00'"):
+            conny.add_case(mine.with_photos([mine.photo("own1", sha256=photo(0).sha256)]))
+        with pytest.raises(MismatchError) as told:
+            conny.add_case(mine.with_photos([mine.photo("c1", sha256="d" * 64, age_years=3.0)]))
+        assert str(told.value) == "photo 'c1' is stored already with other patient; give the new photo another id"
+        assert conny.known_photos(["c1", "photo000", "none"]) == {"photo000"}
+        assert not conny.has_image("c1")
+        with pytest.raises(AccessError, match="patient 'care': user 'conny' may encode the photo only") as told:
+            conny.add_encodings([replace(e, photo_id="c1", photo_sha256="0" * 64) for e in encodings(0)])
+        assert "cccc" not in str(told.value), "the pixels' hash is told"
+        for subject in ("care", "c1"):
+            with pytest.raises(AccessError, match="user 'conny'"):
+                conny.kind_of(subject)
+        assert conny.kind_of("p00") == "patient"
+    assert peopled.known_photos(["c1", "photo000", "none"]) == {"c1", "photo000"}
+
+
+def test_a_name_without_a_role_is_told_nothing(peopled):
+    peopled.withdraw("photo", "c1")
+    before = peopled.trail(limit=1000)
+    with Workspace.open(peopled.root, user="stranger") as stranger:
+        for attempt in (
+            lambda: stranger.add_encodings(replace(e, photo_sha256="0" * 64) for e in encodings(0)),
+            lambda: stranger.add_encodings([]),
+            *(lambda subject=s: stranger.kind_of(subject) for s in ("p00", "photo000", "c1", "none")),
+            *(lambda photo_id=p: stranger.has_image(photo_id) for p in ("photo000", "none")),
+            lambda: stranger.known_photos(["photo000"]),
+            lambda: stranger.withdrawn_photos(["c1"]),
+            lambda: stranger.note_restored("2026"),
+            lambda: stranger.update_case(case(0)),
+            lambda: stranger.deriving(DerivedKind.REPORT, [peopled.root / "r" / "x"], patients=["p00"]).__enter__(),
+        ):
+            with pytest.raises(AccessError, match=r"user 'stranger' \(no role\) may not "):
+                attempt()
+    assert peopled.trail(limit=1000) == before
+    peopled.note_restored("2026")
+    assert peopled.trail(limit=1000)[-1].detail == {"backup_of": "2026"}

@@ -210,6 +210,27 @@ def test_a_list_of_withdrawals_of_another_workspace_is_refused(workspace, traces
         restore(tmp_path / "backup", tmp_path / "new", database=restore_into, withdrawn=other)
 
 
+def test_the_list_of_another_workspace_that_lives_in_the_old_folder_is_no_hindrance(
+    workspace, traces, tmp_path, restore_into
+):
+    backup(workspace, tmp_path / "backup", now=NOW)
+    line = {"kind": "patient", "subject_id": "P2", "photo_ids": [], "at": "2026", "actor": "x", "workspace": "else"}
+    (workspace.root / WITHDRAWN).write_text(json.dumps(line) + "\n")
+    restored = restore(tmp_path / "backup", tmp_path / "new", database=restore_into)
+    assert restored.withdrawn is None
+    with Workspace.open(tmp_path / "new") as new, read(new.engine) as connection:
+        assert connection.execute(select(tables.patients.c.id).order_by("id")).scalars().all() == ["P1", "P2"]
+
+
+def test_a_restored_workspace_erases_what_was_made_in_the_old_one(workspace, traces, tmp_path, restore_into):
+    backup(workspace, tmp_path / "backup", now=NOW)
+    restore(tmp_path / "backup", tmp_path / "new", database=restore_into)
+    with Workspace.open(tmp_path / "new") as new:
+        assert "reports/P1.html" in files_with(new.root, traces["P1-a"])
+        erasure.withdraw(new, kind="patient", subject_id="P1", actor=CURATOR, now=LATER)
+        assert files_with(new.root, traces["P1-a"]) == []
+
+
 def test_a_withdrawn_patients_images_are_not_backed_up(workspace, traces, tmp_path, monkeypatch):
     def stop(*_: object) -> None:
         raise StorageError("stopped")
@@ -295,7 +316,7 @@ def test_a_backup_that_was_killed_is_not_there_and_can_be_made_again(workspace, 
 
 def test_files_made_outside_the_workspace_are_not_backed_up(workspace, traces, tmp_path):
     with write(workspace.engine) as connection:
-        register(connection, kind=DerivedKind.EXPORT, path="../x.csv", photo_ids=["P2-c"], at=stamp(NOW))
+        register(connection, kind=DerivedKind.EXPORT, places=["../x.csv"], patient_ids=["P2"], at=stamp(NOW))
     (tmp_path / "x.csv").write_text("x")
     manifest = backup(workspace, tmp_path / "backup", now=NOW)
     assert not any("x.csv" in name or "sent.csv" in name for name in manifest.files)

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 from sqlalchemy import inspect, text
 
+from deciface.cases import Case, Patient
 from deciface.errors import InputError, StorageError
 from deciface.store import Workspace, engines, tables, versions
 
@@ -211,3 +212,15 @@ def test_a_creation_that_was_cut_off_before_the_last_step_is_taken_up(tmp_path, 
     with Workspace.create(tmp_path / "ws", database=database) as workspace, workspace.engine.connect() as connection:
         assert inspect(connection).has_table("patients")
     assert sorted(p.name for p in (tmp_path / "ws").glob(".*")) == []
+
+
+def test_a_writer_waits_a_minute_for_the_others_also_after_a_withdrawal(tmp_path):
+    def patience_ms(workspace):
+        with workspace.engine.connect() as connection:
+            return connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+
+    with Workspace.create(tmp_path / "ws") as workspace:
+        assert patience_ms(workspace) == 60_000
+        workspace.add_case(Case(Patient("p")))
+        workspace.withdraw("patient", "p")
+        assert patience_ms(workspace) == 60_000

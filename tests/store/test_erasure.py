@@ -9,19 +9,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
+from deciface.cases import Case, Patient
 from deciface.consent import Action, Actor, Role, rule_for
 from deciface.errors import AccessError, InputError, StorageError
-from deciface.store import audit, derived, erasure, photo_rows, tables
+from deciface.store import Workspace, audit, derived, erasure, people, photo_rows, tables
 from deciface.store.certificate import Certificate
 from deciface.store.derived import DerivedKind
 from deciface.store.engines import is_sqlite, read, write
 from deciface.store.photo_files import PhotoFolder
 from deciface.store.policy_sql import allowed, facts_of
 from deciface.store.tombstones import WITHDRAWN, read_lines, read_tombstones, workspace_id
+from deciface.store.verification import verify
 from deciface.store.versions import stamp, version
 from tests.store.erasure_world import (
     CURATOR,
     DERIVED,
+    LEFT_BY_A_KILLED_EXPORT,
     NOW,
     VIEWER,
     files_with,
@@ -115,8 +118,9 @@ def test_the_certificate_lists_what_became_of_a_patient(workspace, traces, tmp_p
     assert certificate.cached_rows == 2
     assert certificate.rows == {
         "consents": 1,
-        "derived": 7,
-        "derived_from": 13,
+        "derived": 8,
+        "derived_from": 16,
+        "derived_patients": 12,
         "encodings": 24,
         "job_patients": 3,
         "jobs": 2,
@@ -275,7 +279,7 @@ def test_nothing_outside_the_workspace_is_deleted(workspace, traces, tmp_path, p
     (workspace.root / "link").symlink_to(tmp_path)
     (tmp_path / "other.txt").write_text("somebody else's")
     with write(workspace.engine) as connection:
-        derived.register(connection, kind=DerivedKind.REPORT, path=path, photo_ids=["P1-a"], at=stamp(NOW))
+        derived.register(connection, kind=DerivedKind.REPORT, places=[path], patient_ids=["P1"], at=stamp(NOW))
     certificate = withdraw(workspace)
     assert (tmp_path / "other.txt").exists()
     assert f"report {path}" in certificate.beyond_reach
@@ -287,42 +291,152 @@ def test_a_derived_folder_goes_as_a_whole(workspace, traces):
     folder.mkdir()
     (folder / "a.txt").write_text("a")
     with write(workspace.engine) as connection:
-        derived.register(connection, kind=DerivedKind.EXPORT, path="exports/set", photo_ids=["P1-a"], at=stamp(NOW))
+        derived.register(connection, kind=DerivedKind.EXPORT, places=["exports/set"], patient_ids=["P1"], at=stamp(NOW))
     withdraw(workspace)
     assert not folder.exists()
 
 
-def test_nothing_can_be_made_from_a_withdrawn_photo(workspace, traces):
+def test_nothing_can_be_made_of_who_or_what_was_withdrawn(workspace, traces):
     withdraw(workspace, "photo", "P1-a")
-    with (
-        pytest.raises(
-            InputError, match=r"'crops/new\.png' is made from photo 'P1-a', which is not in the workspace or was"
-        ),
-        write(workspace.engine) as connection,
+    withdraw(workspace, "patient", "P2")
+
+    def register(patient_ids, photo_ids):
+        with write(workspace.engine) as connection:
+            derived.register(
+                connection,
+                kind=DerivedKind.CROP,
+                places=["crops/new.png"],
+                patient_ids=patient_ids,
+                photo_ids=photo_ids,
+                at=stamp(NOW),
+            )
+
+    with pytest.raises(
+        InputError, match=r"'crops/new\.png' is made of photo 'P1-a', which is not in the workspace or w"
     ):
-        derived.register(connection, kind=DerivedKind.CROP, path="crops/new.png", photo_ids=["P1-a"], at=stamp(NOW))
-    with pytest.raises(InputError, match=r"'crops/new\.png' names no photo"), write(workspace.engine) as connection:
-        derived.register(connection, kind=DerivedKind.CROP, path="crops/new.png", photo_ids=[], at=stamp(NOW))
+        register(["P1"], ["P1-a"])
+    with pytest.raises(
+        InputError, match=r"'crops/new\.png' is made of patient 'P2', who is not in the workspace or was"
+    ):
+        register(["P2"], [])
+    with pytest.raises(InputError, match=r"'crops/new\.png' names nobody it is made of"):
+        register([], [])
 
 
-@pytest.mark.parametrize("path", ["photos", "photos/ab/x.png", "cache/x", "deciface.sqlite", "."])
-def test_nothing_of_the_workspace_itself_is_registered_to_be_deleted(workspace, traces, path):
-    with (
-        pytest.raises(InputError, match=f"'{path}' is no place for a file made from photos; give a folder such as"),
-        write(workspace.engine) as connection,
-    ):
-        derived.register(connection, kind=DerivedKind.CROP, path=path, photo_ids=["P1-a"], at=stamp(NOW))
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("photos", "Photos/x", "photos/ab/x.png", "cache/x", "deciface.sqlite", "deciface.sqlite-wal"),
+        *("deciface.toml", "withdrawn.jsonl", ".", "..", "reports/../photos", "link/x"),
+    ],
+)
+def test_nothing_of_the_workspace_itself_is_registered_to_be_deleted(workspace, traces, tmp_path, path, monkeypatch):
+    (workspace.root / "link").symlink_to(workspace.root / "photos")
+    refused = "is no place for a file made of people; give a folder such as .*/reports$"
+    for given in (workspace.root / path, (tmp_path / "to ws") / path):
+        (tmp_path / "to ws").is_symlink() or (tmp_path / "to ws").symlink_to(workspace.root)
+        with pytest.raises(InputError, match=refused):
+            derived.place_of(given, workspace.root)
+    monkeypatch.chdir(workspace.root)
+    with pytest.raises(InputError, match=refused):
+        derived.place_of(Path(path), workspace.root)
+
+
+def test_places_are_relative_to_the_workspace_wherever_they_are_named_from(workspace, tmp_path, monkeypatch):
+    (workspace.root / "reports").mkdir()
+    (tmp_path / "to ws").symlink_to(workspace.root)
+    monkeypatch.chdir(workspace.root / "reports")
+    for given in (workspace.root / "reports" / "a.html", tmp_path / "to ws" / "reports" / "a.html", Path("a.html")):
+        assert derived.place_of(given, workspace.root) == "reports/a.html"
+        assert derived.place_of(given, tmp_path / "to ws") == "reports/a.html"
+    assert derived.place_of(tmp_path / "a.html", workspace.root) == (tmp_path / "a.html").as_posix()
+    with pytest.raises(InputError, match="reports' is a folder that is there already; give a new one, or a file in it"):
+        derived.place_of(workspace.root / "reports", workspace.root)
+    (workspace.root / "reports" / "l.html").symlink_to(tmp_path / "elsewhere.html")
+    with pytest.raises(InputError, match=r"l\.html' is a link; give the place itself"):
+        derived.place_of(workspace.root / "reports" / "l.html", workspace.root)
+
+
+def test_a_moved_workspace_still_erases_what_was_made_in_it(workspace, traces, tmp_path):
+    workspace.close()
+    workspace.root.rename(tmp_path / "moved")
+    with Workspace.open(tmp_path / "moved") as moved:
+        certificate = withdraw(moved)
+        assert {path for _, path in certificate.derived} == DERIVED.keys() - {"reports/P2.html"}
+        for photo_id in ("P1-a", "P1-b"):
+            assert files_with(moved.root, traces[photo_id]) == []
+
+
+def test_an_image_that_a_killed_import_left_goes_with_the_next_withdrawal(workspace, traces):
+    left, _ = picture(77)
+    path = PhotoFolder(workspace.root / "photos").path(workspace.files.put(left))  # and killed before the commit
+    path.with_name(".part-" + "0" * 64 + "-7").write_bytes(left)
+    assert {str(f.severity) for f in verify(workspace).findings} == {"warning"}
+    certificate = withdraw(workspace)
+    assert (certificate.photo_files, certificate.left_files) == (2, 2)
+    assert "  * image files that interrupted imports had left: 2" in certificate.as_text().splitlines()
+    assert len([p for p in (workspace.root / "photos").rglob("*") if p.is_file()]) == 1
+    assert verify(workspace).findings == ()
+
+
+def test_what_a_killed_export_left_beside_its_name_goes_with_it(workspace, traces):
+    exports = workspace.root / "exports"
+    (exports / ".set.ab_1.part" / "photos").mkdir(parents=True)
+    (exports / ".set.ab_1.part" / "photos" / "a.png").write_bytes(b"x")
+    others = [exports / name for name in (".set.more.csv.ab_1.part", ".settle.ab_1.part", "set.part")]
+    for other in others:
+        other.write_text("of somebody else")
+    with write(workspace.engine) as connection:
+        derived.register(connection, kind=DerivedKind.EXPORT, places=["exports/set"], patient_ids=["P1"], at=stamp(NOW))
+    withdraw(workspace)
+    assert sorted(exports.iterdir()) == sorted(others)
+    assert not (workspace.root / LEFT_BY_A_KILLED_EXPORT).exists()
+
+
+def test_what_was_made_of_a_patient_without_photos_goes_with_them(workspace, traces):
+    with write(workspace.engine) as connection:
+        bare = {"owner": "ann", "origin": "csv", "site": "bonn", "at": stamp(NOW)}
+        people.insert_cases(connection, [Case(Patient("P3"))], **bare)
+        derived.register(
+            connection, kind=DerivedKind.EXPORT, places=["exports/p3.csv"], patient_ids=["P3"], at=stamp(NOW)
+        )
+    (workspace.root / "exports" / "p3.csv").write_text("P3")
+    certificate = withdraw(workspace, "patient", "P3")
+    assert certificate.derived == (("export", "exports/p3.csv"),)
+    assert not (workspace.root / "exports" / "p3.csv").exists()
+
+
+def test_a_photo_takes_along_what_may_show_it(workspace, traces):
+    for name, photo_ids in (("any", []), ("a", ["P1-a"]), ("b", ["P1-b"])):
+        with write(workspace.engine) as connection:
+            derived.register(
+                connection,
+                kind=DerivedKind.REPORT,
+                places=[f"reports/{name}.html"],
+                patient_ids=["P1", "P2"],
+                photo_ids=photo_ids,
+                at=stamp(NOW),
+            )
+        (workspace.root / "reports" / f"{name}.html").write_text(name)
+    withdraw(workspace, "photo", "P1-a")
+    assert [n for n in ("any", "a", "b") if (workspace.root / "reports" / f"{n}.html").exists()] == ["b"]
 
 
 def test_a_path_that_is_registered_again_keeps_the_photos_it_had(workspace, traces):
     with write(workspace.engine) as connection:
         for _ in range(2):
             derived.register(
-                connection, kind=DerivedKind.REPORT, path="reports/P1.html", photo_ids=["P2-c"], at=stamp(NOW)
+                connection,
+                kind=DerivedKind.REPORT,
+                places=["reports/P1.html"],
+                patient_ids=["P2"],
+                photo_ids=["P2-c"],
+                at=stamp(NOW),
             )
         found = [file.path for file in derived.paths_of(connection, ["P2-c"])]
         assert found == [
             "exports/all.csv",
+            "exports/all.csv.meta.json",
             "reports/P1.html",
             "reports/P2.html",
             "reports/all.png",

@@ -576,6 +576,8 @@ def test_a_killed_writer_leaves_a_cache_that_is_right_or_made_anew(tmp_path):
                 stdout=subprocess.PIPE,
             ) as process:
                 assert process.stdout.readline() == b"ready\n"
+                if point == 0:  # there is no gallery before it has its first photo
+                    assert process.stdout.readline() == b"grown\n"
                 time.sleep(rng.uniform(0.02, 0.4))
                 os.kill(process.pid, signal.SIGKILL)
             gallery = opened(engine, cache)

@@ -5,7 +5,8 @@ import sys
 import pytest
 from sqlalchemy import delete, func, select
 
-from deciface.errors import InputError, StorageError
+from deciface.cases import Case, Patient
+from deciface.errors import AccessError, InputError, StorageError
 from deciface.store import tables
 from deciface.store.engines import read, write
 from deciface.store.jobs import JobQueue, JobState
@@ -264,3 +265,22 @@ def test_a_handler_that_is_told_to_stop_leaves_a_cancelled_job(queue):
     Worker(queue, {"encode": encode}, name="w").run_one()
     assert done == [0, 1]
     assert state(queue, job_id) is JobState.CANCELLED
+
+
+def test_a_job_about_who_or_what_was_withdrawn_is_refused(workspace, queue):
+    case = Case(Patient("P1", simulated=True))
+    other = Case(Patient("P2", simulated=True))
+    workspace.add_cases([case.with_photos([case.photo("P1-a")]), other.with_photos([other.photo("P2-c")])])
+    workspace.withdraw("patient", "P1")
+    workspace.withdraw("photo", "P2-c")
+    for patients, payload, said in (
+        (("P1",), {}, "patient 'P1'"),
+        (("P2",), {"all": ["P2", {"P1": 1}]}, "patient 'P1'"),
+        (("P2",), {"photo": "P1-a"}, "photo 'P1-a'"),
+        (("P2",), {"photo": "P2-c"}, "photo 'P2-c'"),
+    ):
+        with pytest.raises(AccessError, match=f"^{said} was withdrawn; leave it out of the job$"):
+            add(queue, patients=patients, **payload)
+    assert queue.jobs() == ()
+    add(queue, patients=("P2",), P1="a setting of that name")
+    assert len(queue.jobs()) == 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,29 @@ def test_what_is_put_comes_out_once_and_can_be_removed(files):
         files.get(file)
 
 
+def test_what_belongs_to_nothing_is_swept_away(files):
+    kept, left = files.put(JPEG), files.put(JPEG + b"2")
+    assert files.names() == sorted([kept.name, left.name])
+    assert files.sweep({kept.name}) == 1
+    assert files.names() == [kept.name]
+    assert files.sweep({kept.name}) == 0
+    assert files.get(kept) == JPEG
+
+
+def test_an_image_that_is_swept_away_while_it_is_written_is_written_again(tmp_path, monkeypatch):
+    files, replace, sweeps = PhotoFolder(tmp_path), Path.replace, []
+
+    def late(path, target):
+        if not sweeps:
+            sweeps.append(files.sweep(set()))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", late)
+    assert files.get(files.put(JPEG)) == JPEG
+    assert sweeps == [1]
+    assert len(files.names()) == 1
+
+
 def test_only_jpeg_and_png(files):
     with pytest.raises(InputError, match="the stored photo must be JPEG or PNG; encode it as one of them first"):
         files.put(b"GIF89a")
@@ -61,7 +85,7 @@ def test_a_store_that_refuses_is_one_line(bucket, monkeypatch):
     def refuse(*_, **__):
         raise RuntimeError("no credentials\nlook here")
 
-    for name in ("pipe_file", "cat_file", "rm_file"):
+    for name in ("pipe_file", "cat_file", "rm_file", "find"):
         monkeypatch.setattr(type(bucket), name, refuse)
     said = r"in memory://bucket/photos \(no credentials\); check its address and your rights$"
     with pytest.raises(StorageError, match=f"could not be written {said}"):
@@ -70,6 +94,8 @@ def test_a_store_that_refuses_is_one_line(bucket, monkeypatch):
         files.get(file)
     with pytest.raises(StorageError, match=f"could not be removed {said}"):
         files.remove(file)
+    with pytest.raises(StorageError, match=f"^the photos could not be listed {said}"):
+        files.sweep(set())
 
 
 def test_places_that_cannot_be_used(monkeypatch, tmp_path):

@@ -69,7 +69,7 @@ def stored(connection, given_records):
     """Store the records, p0, p1 and so on."""
     for i, record in enumerate(given_records):
         case = Case(Patient(f"p{i}", simulated=record.simulated), consents=record.consents)
-        people.insert_case(connection, case, owner=record.owner, origin="", site=record.site, at="2026")
+        people.insert_cases(connection, [case], owner=record.owner, origin="", site=record.site, at="2026")
         if record.erased:
             mine = tables.patients.c.id == case.id
             connection.execute(update(tables.patients).where(mine).values(erased=True))
@@ -117,6 +117,7 @@ def postgres(new_postgres_database):
 @example([RecordFacts()], Actor(""), Action.SEE, All(()), DAYS[0])
 @example([RecordFacts()], Actor(""), Action.SEE, Any(()), DAYS[0])
 @example([RecordFacts()], Actor(""), Action.SEE, ConsentsTo(()), DAYS[0])
+@example([RecordFacts(consents=(Consent(Scope.SHARING, ""),))], Actor(""), Action.SEE, SharedWith(), DAYS[0])
 def test_sqlite_serves_what_the_rule_allows(sqlite, given_records, actor, action, condition, day):
     compare(sqlite, given_records, actor, action, condition, day)
 

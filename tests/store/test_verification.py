@@ -3,8 +3,8 @@ import datetime as dt
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from deciface.errors import StorageError
-from deciface.store import erasure, tables
+from deciface.errors import AccessError, StorageError
+from deciface.store import Workspace, erasure, tables
 from deciface.store.audit import Head
 from deciface.store.engines import read, write
 from deciface.store.tombstones import WITHDRAWN
@@ -57,14 +57,23 @@ def test_a_missing_and_an_altered_image_are_errors(filled):
     assert len(messages) == 2
 
 
-def test_a_file_without_a_photo_is_a_note(filled):
+def test_a_file_without_a_photo_is_a_warning(filled):
     left = filled.root / "photos" / "ab" / f"ab{'0' * 62}.png"
     left.parent.mkdir(exist_ok=True)
     left.write_bytes(b"x")
     assert verify(filled).sound
     assert lines(filled) == [
-        f"note: photos/ab/{left.name}: no photo has this file; import again what was interrupted, or delete the file"
+        f"warning: photos/ab/{left.name}: no photo has this file: an import was interrupted; import again, or delete "
+        "the file (the next withdrawal does)"
     ]
+
+
+def test_who_may_not_read_the_trail_verifies_nothing(filled):
+    with (
+        Workspace.open(filled.root, user="nobody") as opened,
+        pytest.raises(AccessError, match=r"user 'nobody' \(no role\) may not read the audit trail; it takes the role"),
+    ):
+        verify(opened)
 
 
 def test_encodings_of_other_pixels_are_errors(filled):

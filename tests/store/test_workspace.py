@@ -463,7 +463,9 @@ def test_what_was_withdrawn_is_not_stored_again(workspace):
     with pytest.raises(AccessError, match="patient 'anna' was withdrawn"):
         workspace.add_case(Case(ANNA))
     with pytest.raises(AccessError, match=r"^photo 'photo000' was withdrawn; it is not stored again$"):
-        workspace.add_case(case(0))
+        workspace.add_photo(photo(0))
+    assert workspace.add_case(case(0)) is Added.ALREADY_THERE
+    assert workspace.photos() == ()
 
 
 def test_ids_sort_by_their_bytes_and_pages_follow_each_other(workspace):
@@ -520,3 +522,207 @@ def test_a_folder_that_may_not_be_written_to_is_opened_for_reading(on_sqlite, mo
                 with pytest.raises(StorageError, match="the workspace is open for reading only, because its folder"):
                     attempt()
     assert len(list(on_sqlite.root.rglob("photos/*/*"))) == 1
+
+
+ENDED = dt.date(2026, 1, 1)
+
+
+def test_a_withdrawal_in_the_source_arrives(workspace):
+    workspace.add_case(case(0), images={photo(0).id: image(0)})
+    workspace.add_encodings(encodings(0))
+    assert len(workspace.gallery()) == 1
+    withdrawn = replace(case(0), consents=(Consent(Scope.GALLERY, withdrawn_on=ENDED),))
+    assert workspace.add_case(withdrawn, origin="csv") is Added.ALREADY_THERE
+    assert workspace.case("p00").consents == withdrawn.consents
+    with pytest.raises(NoGalleryError, match="of nobody who agreed"):
+        workspace.gallery()
+    assert trail(workspace)[-1] == ("withdraw consent", "p00")
+    entries = len(trail(workspace))
+    later = replace(case(0), consents=(Consent(Scope.GALLERY, withdrawn_on=ENDED + dt.timedelta(9)),))
+    for again in (withdrawn, later, case(0)):
+        assert workspace.add_case(again) is Added.ALREADY_THERE
+    assert workspace.case("p00").consents == withdrawn.consents, "the first day counts, and nothing is revived"
+    assert len(trail(workspace)) == entries
+
+
+def test_a_withdrawal_arrives_even_when_the_rest_contradicts_what_is_stored(workspace):
+    stored = replace(from_dave(), consents=(GALLERY, Consent(Scope.CARE)))
+    workspace.add_case(stored)
+    other = replace(stored, unaffected=True, consents=(replace(GALLERY, withdrawn_on=ENDED), Consent(Scope.CARE)))
+    (outcome,) = workspace.add_cases([other])
+    assert str(outcome).startswith("case 'dave' is stored already with other unaffected;")
+    assert workspace.case("dave") == replace(stored, consents=other.consents)
+
+
+def test_no_image_comes_in_with_the_withdrawal_of_its_last_consent(workspace):
+    workspace.add_case(replace(from_dave(), consents=(GALLERY,)))
+    ended = replace(from_dave(), consents=(replace(GALLERY, withdrawn_on=ENDED),))
+    with pytest.raises(AccessError, match="no consent is recorded for patient 'dave'"):
+        workspace.add_case(ended.with_photos([ended.photo("d1", sha256="d" * 64)]), images={"d1": JPEG})
+    assert workspace.case("dave") == ended
+
+
+def test_what_a_source_states_replaces_what_is_stored_and_nothing_else(workspace, full_case):
+    workspace.add_case(full_case)
+    before = len(trail(workspace))
+    bare = Case(Patient(full_case.id))
+    assert workspace.update_case(bare) == ()
+    assert workspace.update_case(bare.with_photos([bare.photo("full 1"), bare.photo("not stored")])) == ()
+    assert workspace.case(full_case.id) == full_case
+    assert len(trail(workspace)) == before
+    given = Case(
+        Patient(full_case.id, Sex.MALE if full_case.patient.sex is Sex.FEMALE else Sex.FEMALE),
+        references=("PMID:9",),
+        as_written=(("sex", "m"),),
+    )
+    given = given.with_photos([given.photo("full 1", age_years=9.0), given.photo("full 2", occlusions=("cap",))])
+    assert workspace.update_case(given) == ("patient", "references", "as_written", "age_years", "occlusions")
+    first, second = full_case.photos
+    expected = replace(
+        full_case,
+        patient=replace(full_case.patient, sex=given.patient.sex),
+        references=("PMID:9",),
+        as_written=(("age", "4y"), ("sex", "m")),
+    ).with_photos([replace(first, age_years=9.0), replace(second, occlusions=("cap",))])
+    assert workspace.case(full_case.id) == expected
+    assert workspace.update_case(given) == ()
+    assert trail(workspace)[before:] == [("change", full_case.id)], "one transaction, one line"
+    assert workspace.trail(limit=1000)[-1].detail["photos"] == ["full 1", "full 2"]
+
+
+def test_a_diagnosis_and_being_unaffected_are_one_statement(workspace):
+    sotos = (Diagnosis(Disorder("OMIM:117550", "Sotos")),)
+    workspace.add_case(replace(from_dave(), unaffected=True))
+    assert workspace.update_case(replace(from_dave(), diagnoses=sotos)) == ("diagnoses", "unaffected")
+    assert workspace.case("dave") == replace(from_dave(), diagnoses=sotos)
+    assert workspace.update_case(replace(from_dave(), unaffected=True)) == ("diagnoses", "unaffected")
+    assert workspace.case("dave") == replace(from_dave(), unaffected=True)
+
+
+def test_an_update_ends_and_records_consents_and_revives_none(workspace):
+    def update(*consents):
+        changed = workspace.update_case(replace(from_dave(), consents=consents))
+        return changed, workspace.case("dave").consents
+
+    care = Consent(Scope.CARE)
+    workspace.add_case(replace(from_dave(), consents=(GALLERY, care)))
+    ended = replace(GALLERY, withdrawn_on=ENDED)
+    assert update(ended) == (("consents",), (ended, care))
+    vouched = Consent(Scope.GALLERY, evidence="vouched for at import")
+    earlier = Consent(Scope.GALLERY, text_version="2", signed_on=ENDED)
+    for revived in (GALLERY, vouched, earlier):
+        assert update(revived, care) == ((), (ended, care))
+    signed_since = Consent(Scope.GALLERY, text_version="2", signed_on=ENDED + dt.timedelta(1))
+    bonn, ulm = Consent(Scope.SHARING, "Bonn"), Consent(Scope.SHARING, "Ulm", withdrawn_on=ENDED)
+    assert update(signed_since, bonn, ulm)[1] == (ended, care, signed_since, bonn, ulm)
+    assert update(Consent(Scope.CARE, text_version="not as recorded", withdrawn_on=ENDED))[1][1] == replace(
+        care, withdrawn_on=ENDED
+    )
+
+
+def test_what_an_update_refuses_changes_nothing(workspace, full_case):
+    workspace.add_case(full_case)
+    given = replace(full_case, references=("PMID:9",))
+    with pytest.raises(MismatchError, match="photo 'full 1' is stored already with other pixels; give the new photo"):
+        workspace.update_case(given.with_photos([given.photo("full 1", sha256="cd" * 32, age_years=9.0)]))
+    with pytest.raises(MismatchError, match="cannot change between simulated and real"):
+        workspace.update_case(replace(given, patient=replace(given.patient, simulated=True)))
+    with pytest.raises(InputError, match="patient 'nobody' is not in the workspace"):
+        workspace.update_case(Case(Patient("nobody")))
+    assert workspace.case(full_case.id) == full_case
+
+
+def test_one_withdrawn_photo_is_left_out_and_its_patient_is_not(workspace):
+    two = replace(case(0), photos=(photo(0), photo(1)))
+    images = {photo(0).id: image(0), photo(1).id: image(1)}
+    workspace.add_case(two, images=images)
+    workspace.withdraw("photo", photo(0).id)
+    assert workspace.withdrawn_photos([photo(0).id, photo(1).id, "none"]) == {photo(0).id}
+    three = two.with_photos([*two.photos, replace(photo(1), id="new", sha256="9" * 64)])
+    assert workspace.add_case(three, images=images) is Added.ADDED
+    assert {p.id for p in workspace.case("p00").photos} == {photo(1).id, "new"}
+    with pytest.raises(AccessError, match=r"^photo 'photo000' was withdrawn; it is not stored again$"):
+        workspace.add_photo(photo(0), image(0))
+
+
+def test_photos_of_a_withdrawn_patient_do_not_come_back_as_another_patients(workspace):
+    workspace.add_case(case(0), images={photo(0).id: image(0)})
+    workspace.withdraw("patient", "p00")
+    alias = Case(Patient("p99"), consents=(Consent(Scope.GALLERY),))
+    alias = alias.with_photos([replace(photo(0), patient=alias.patient)])
+    assert workspace.add_case(alias, images={photo(0).id: image(0)}) is Added.ADDED
+    assert workspace.case("p99") == replace(alias, photos=())
+    assert list((workspace.root / "photos").rglob("*.png")) == []
+    with pytest.raises(AccessError, match="photo 'photo000' was withdrawn"):
+        workspace.add_photo(alias.photos[0], image(0))
+
+
+def test_nobody_waits_while_a_file_of_encodings_is_read(workspace):
+    workspace.add_case(case(0))
+
+    def slowly():
+        for number, encoding_ in enumerate(encodings(0)):
+            with Workspace.open(workspace.root) as other:
+                other.add_case(case(2 + 2 * number))
+            yield encoding_
+
+    assert workspace.add_encodings(slowly()) == 2
+    assert {c.id for c in workspace.cases()} == {"p00", "p01", "p02"}
+
+
+def test_more_encodings_than_are_held_in_memory_come_out_as_they_went_in(workspace):
+    workspace.add_case(case(0))
+    given = [
+        encoding(photo(0), vector=np.random.default_rng(k).normal(size=1024), view=View(f"m{k:03d}"))
+        for k in range(300)
+    ]
+    assert workspace.add_encodings(iter(given)) == 300
+    for before, after in zip(given, workspace.encodings(), strict=True):
+        assert after.vector.tolist() == before.vector.tolist()
+        assert replace(after, vector=None) == replace(before, vector=None)
+    assert list((workspace.root / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["a purge has not ended", "the database does not know of it"])
+def test_a_folder_for_reading_in_which_a_withdrawal_is_not_carried_out_is_refused(on_sqlite, monkeypatch, how):
+    from deciface.store import erasure
+    from deciface.store.tombstones import SubjectKind, Tombstone, append_lines, workspace_id
+
+    def stop(*_):
+        raise StorageError("stopped")
+
+    on_sqlite.add_case(case(0), images={photo(0).id: image(0)})
+    if how == "a purge has not ended":
+        with monkeypatch.context() as patch:
+            patch.setattr(erasure, "STEPS", (stop,))
+            with pytest.raises(StorageError, match="stopped"):
+                on_sqlite.withdraw("patient", "p00")
+    else:
+        with engines.read(on_sqlite.engine) as connection:
+            own = workspace_id(connection)
+        stone = Tombstone(SubjectKind.PATIENT, "p00", (), "2026", "ann")
+        append_lines(on_sqlite.root / "withdrawn.jsonl", [stone], workspace=own)
+    with monkeypatch.context() as patch:
+        may_write = os.access
+        patch.setattr(os, "access", lambda path, mode: may_write(path, mode) and Path(path) != on_sqlite.root)
+        with pytest.raises(
+            StorageError, match=r"may not be written to, and 1 withdrawals have not been carried out in it yet; open it"
+        ):
+            Workspace.open(on_sqlite.root)
+    with Workspace.open(on_sqlite.root) as opened:
+        assert opened.cases() == ()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: may_write(path, mode) and Path(path) != on_sqlite.root)
+        with Workspace.open(on_sqlite.root) as reading:
+            assert reading.cases() == ()
+
+
+def test_photos_that_a_killed_import_left_in_the_cache_are_cleared_after_a_day(workspace):
+    folders = [workspace.root / "cache" / name for name in ("import-old", "import-new", "gallery-x")]
+    now = workspace.clock().timestamp()
+    for folder, age_h in zip(folders, (25, 23, 25), strict=True):
+        folder.mkdir(parents=True)
+        (folder / "0.png").write_bytes(PNG)
+        os.utime(folder, (now - 3600 * age_h,) * 2)
+    Workspace.open(workspace.root).close()
+    assert [folder.exists() for folder in folders] == [False, True, True]

@@ -30,6 +30,6 @@ def add_photos(connection, photos):
     for photo in photos:
         if photo.patient.id not in stored:
             case = Case(photo.patient, photo.diagnoses, photo.phenotypes, unaffected=photo.unaffected)
-            people.insert_case(connection, case, owner="o", origin="test", site="", at=AT)
+            people.insert_cases(connection, [case], owner="o", origin="test", site="", at=AT)
             stored.add(photo.patient.id)
     photo_rows.insert_photos(connection, photos, {}, at=AT)

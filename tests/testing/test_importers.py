@@ -40,7 +40,7 @@ def now():
     ("name", "file"), [("csv", "x.csv"), ("xlsx", "x.xlsx"), ("phenopackets", "x.jsonl"), ("gmdb", "x")]
 )
 def test_what_we_write_conforms_when_we_read_it(name, file, tmp_path):
-    exporter_for(name, clock=now, created_by="a test").write(CASES, tmp_path / file)
+    exporter_for(name, clock=now).write(CASES, tmp_path / file)
     (tmp_path / "scratch").mkdir()
     read = check_importer(importers()[name](), tmp_path / file, tmp_path / "scratch", cases=3)
     assert {case.id for _, case in read.cases} == {"p0", "p1", "p2"}

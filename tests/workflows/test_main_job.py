@@ -127,10 +127,16 @@ def test_good_rows_are_imported_and_bad_ones_named(small_cohort, model_store, tm
     )
     with Workspace.create(tmp_path / "workspace") as workspace:
         done = import_table(tmp_path / "cases.csv", workspace, store=model_store)
-        assert done.photos == 1
-        assert [p.split(":")[0] for p in done.problems] == [f"cases.csv, row {n}" for n in (3, 4, 5)]
-        assert "no face" in done.problems[1]
-        assert [p.id for p in workspace.photos()] == ["good.jpg"]
+        rows = [problem.split(":")[0] for problem in done.problems]
+        assert rows == [f"cases.csv, row {n}" for n in (3, 3, 4, 4, 5)]
+        assert "'smiley.png': no face" in done.problems[2]
+        assert "patient 'p3' was not stored: none of their photos could be used" in done.problems[3]
+        assert "'absent.jpg' is not there: the photo is described only" in done.problems[4]
+        (good, absent) = workspace.photos()
+        assert (good.file_name, absent.file_name) == ("good.jpg", "absent.jpg")
+        assert workspace.has_image(good.id)
+        assert not workspace.has_image(absent.id)
+        assert "good" not in good.id, "ids stay in the trail, names of files do not"
 
 
 def test_a_table_without_a_good_row_imports_nothing(model_store, tmp_path):

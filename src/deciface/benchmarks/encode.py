@@ -1,8 +1,7 @@
-"""`deciface bench encode`: photos per second, dlib's own run beside ours, and the identity smoke test."""
+"""`deciface bench encode`: photos per second beside dlib and one-at-a-time passes, and the identity smoke test."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deciface.benchmarks.ensemble import ensemble_rows, median_seconds
 from deciface.benchmarks.reference import Person, london, reference_root
 from deciface.benchmarks.result import Bench, Row, machine
 from deciface.encoders import Encoder, Ensemble, Member, OnnxEncoder, encode_views, open_encoder
@@ -28,19 +28,6 @@ Crops = NDArray[np.uint8]
 def _crops(count: int, side_px: int) -> Crops:
     """Noise: an encoder's speed does not depend on what it sees."""
     return np.random.default_rng(1).integers(0, 256, (count, side_px, side_px, 3), dtype=np.uint8)
-
-
-def _seconds(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds of each run, taken in turns so that a busy moment hits all of them alike."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
-    for _ in range(ROUNDS):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            taken[name].append(time.perf_counter() - start)
-    return {name: float(np.median(times)) for name, times in taken.items()}
 
 
 def _dlib(store: ModelStore) -> Callable[[Crops], NDArray[np.float64]] | None:
@@ -66,7 +53,7 @@ def _beside_dlib(store: ModelStore) -> list[Row]:
             runs[name] = lambda encoder=encoder, batch=batch: encoder.encode(crops[:batch])  # type: ignore[misc]
     if peer:
         runs[PEER], sizes[PEER] = lambda: peer(few), len(few)
-    rate = {name: sizes[name] / seconds for name, seconds in _seconds(runs).items()}
+    rate = {name: sizes[name] / seconds for name, seconds in median_seconds(runs, rounds=ROUNDS).items()}
     beside = rate.pop(PEER, None)
     label = PEER if peer else "dlib-bin is not installed (pip install 'deciface[dlib]')"
     rows = [Row(n, v, "photos/s", None, None, label, beside, v / beside if beside else None) for n, v in rate.items()]
@@ -102,7 +89,7 @@ def _mobilefacenet(store: ModelStore) -> list[Row]:
 
 def _rate(encoder: Encoder, threads: int) -> Row:
     crops = _crops(max(BATCHES), encoder.card.input_px[0])
-    seconds = _seconds({"": lambda: encoder.encode(crops)})[""]
+    seconds = median_seconds({"": lambda: encoder.encode(crops)}, rounds=ROUNDS)[""]
     name = f"{encoder.card.id}: batch {len(crops)}, {threads} thread{'s' if threads > 1 else ''}"
     return Row(name, len(crops) / seconds, "photos/s")
 
@@ -138,7 +125,7 @@ def run() -> Bench:
         When model files are missing.
     """
     store = ModelStore()
-    rows = [*_beside_dlib(store), *_mobilefacenet(store)]
+    rows = [*_beside_dlib(store), *_mobilefacenet(store), *ensemble_rows(store)]
     try:
         people = london()
     except NothingFoundError:

@@ -107,7 +107,7 @@ CASE_TABLE: tuple[TableColumn, ...] = (
     ),
     TableColumn("unable_to_cooperate", "study, exclusion; blank: not assessed", "no", YES_NO),
     TableColumn("enrolled", "study: day of enrolment; blank while only screened", "2026-03-01"),
-    TableColumn("photo_id", "id of the photo; blank: the photo column is the id", "N10-a"),
+    TableColumn("photo_id", "id of the photo; blank: made of patient and file name", "N10-a"),
     TableColumn("view", f"from where the face is seen: {', '.join(PhotoView)}", "frontal", tuple(PhotoView)),
     TableColumn("source", f"where the photo comes from: {', '.join(PhotoSource)}", "clinic", tuple(PhotoSource)),
     TableColumn("occlusions", "what covers the face, separated by ;", "glasses"),

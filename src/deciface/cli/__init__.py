@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from deciface import RESEARCH_USE_ONLY, __version__
-from deciface.cli import bench, cases, diagnose, models, ontology, photo, simulate, store, train
+from deciface.cli import bench, cases, cohorts, diagnose, gallery, models, ontology, photo, simulate, store, train
 from deciface.cli.demo import demo
 from deciface.cli.doctor import doctor
 from deciface.errors import DeciFaceError
@@ -56,6 +56,8 @@ app.command("encode")(photo.encode)
 app.command("diagnose")(diagnose.diagnose)
 app.command("bench")(bench.bench)
 app.add_typer(photo.app, name="photo")
+cohorts.add_to(gallery.app)
+app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(ontology.app, name="ontology")
 app.add_typer(store.app, name="store")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deciface.cli.output import emit, note, progress
-from deciface.errors import NothingFoundError, OptionError
+from deciface.errors import NothingFoundError, NothingImportedError, OptionError
 
 if TYPE_CHECKING:
     from deciface.cases import Consent
@@ -74,7 +75,7 @@ def consents_of(scopes: str, version: str) -> tuple[Consent, ...]:
     for text in filter(None, (part.strip() for part in scopes.split(";"))):
         found = read_scope(text)
         if found is None:
-            allowed = ", ".join(f"{s}:SITE" if s is Scope.SHARING else s for s in Scope)
+            allowed = ", ".join("sharing:SITE" if s is Scope.SHARING else s for s in Scope)
             raise OptionError(f"--consent '{text}': allowed are {allowed}, separated by ;")
         scope, site = found
         made.append(Consent(scope, site, text_version=version, evidence="vouched for at import"))
@@ -82,7 +83,7 @@ def consents_of(scopes: str, version: str) -> tuple[Consent, ...]:
 
 
 def hpo_terms() -> HpoTerms | None:
-    """The HPO of this machine, or None with a word on how to get it."""
+    """The HPO of this machine, or None."""
     from deciface.ontology import OntologyFiles, default_folder
 
     try:
@@ -110,33 +111,55 @@ def import_cases(
     """Import people, photos and what is known of them; every face is encoded, problems are listed, good cases kept."""
     from deciface.models import ModelStore
     from deciface.store import Workspace
-    from deciface.workflows.exchange_formats import ENCODINGS, importer_for
+    from deciface.workflows.exchange_formats import AUTO, ENCODINGS, importer_for, is_encodings, table_within
     from deciface.workflows.importing import import_cases as run
-    from deciface.workflows.importing import import_encodings
+    from deciface.workflows.importing_encodings import import_encodings
 
     folder = workspace_folder(workspace)
-    if format_ == ENCODINGS:
+    source = table_within(source)
+    if format_ == ENCODINGS or (format_ == AUTO and is_encodings(source)):
         with Workspace.open(folder) as opened:
-            count = import_encodings(source, opened, cut_names=cut_names)
-        emit({"workspace": str(folder), "encodings": count}, f"{count} vectors added", json=json)
+            vectors = import_encodings(source, opened, cut_names=cut_names)
+        for photo in vectors.unknown_photos[:10]:
+            note(f"problem: '{photo}' is no photo of the workspace; its vectors were left out")
+        emit(
+            {
+                "workspace": str(folder),
+                "format": ENCODINGS,
+                "encodings": vectors.encodings,
+                "unknown_photos": list(vectors.unknown_photos),
+            },
+            f"{vectors.encodings} vectors added; {len(vectors.unknown_photos)} photos of the file are not here",
+            json=json,
+        )
         return
-    attested = consents_of(consent, consent_version)
+    vouched = consents_of(consent, consent_version)
     importer = importer_for(source, format_)
     with Workspace.open(folder) as opened:
         read = importer.read(source)
-        with progress("importing", sum(max(1, len(case.photos)) for _, case in read.cases)) as advance:
-            done = run(
-                read,
-                opened,
-                name=source.name,
-                store=ModelStore(),
-                origin=importer.name,
-                ensemble=encoder,
-                attested=attested,
-                terms=hpo_terms(),
-                update=update,
-                advance=advance,
+        terms = hpo_terms()
+        if terms is None and any(where == "hpo" for _, case in read.cases for where, _ in case.as_written):
+            note(
+                "features written by name are kept as written: deciface ontology update --from DIR finds them next time"
             )
+        with progress("importing", sum(max(1, len(case.photos)) for _, case in read.cases)) as advance:
+            try:
+                done = run(
+                    read,
+                    opened,
+                    name=source.name,
+                    store=ModelStore(),
+                    origin=importer.name,
+                    ensemble=encoder,
+                    vouched=vouched,
+                    terms=terms,
+                    update=update,
+                    advance=advance,
+                )
+            except NothingImportedError as error:
+                for problem in error.problems:
+                    note(f"problem: {problem}")
+                raise
     for problem in done.problems:
         note(f"problem: {problem}")
     for said in done.notes:
@@ -167,11 +190,13 @@ def export_cases(
     *,
     workspace: WorkspaceFolder = None,
     format_: Annotated[
-        str, typer.Option("--format", help="csv, xlsx, phenopackets, gmdb, dicom or encodings.")
-    ] = "csv",
+        str | None, typer.Option("--format", help="csv, xlsx, phenopackets, gmdb, dicom or encodings; else by suffix.")
+    ] = None,
     patient: Annotated[list[str] | None, typer.Option("--patient", help="Only this patient; repeat it.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="The site it goes to; needs consent to share with it.")] = None,
-    photos: Annotated[bool, typer.Option("--photos", help="Write the photos too, into a new folder.")] = False,
+    photos: Annotated[
+        bool, typer.Option("--photos", help="Write the photos too, into a new folder (dicom always holds them).")
+    ] = False,
     template: Annotated[bool, typer.Option("--template", help="Write an empty .xlsx case table to fill in.")] = False,
     json: Json = False,
 ) -> None:
@@ -179,17 +204,23 @@ def export_cases(
     if template:
         from deciface.formats.cases_xlsx import write_template
 
+        if target.suffix.casefold() != ".xlsx":
+            raise OptionError(f"'{target.name}': the template is a workbook; name it .xlsx")
         write_template(target)
         emit({"files": [str(target)]}, f"template: {target}", json=json)
         return
     from deciface.store import Workspace
+    from deciface.workflows.exchange_formats import format_of_target
     from deciface.workflows.exporting import export_cases as run
 
+    name = format_of_target(target, format_, with_photos=photos)
     with Workspace.open(workspace_folder(workspace)) as opened:
-        done = run(opened, target, format_name=format_, patients=patient, to_site=to, with_photos=photos)
-    for line in done.left_out:
+        done = run(opened, target, format_name=name, patients=patient, to_site=to, with_photos=photos)
+    for line in _joined(done.left_out):
         note(f"left out: {line}")
     for line in done.losses:
+        if "sha256" in line:
+            continue  # of pixels: made again from the photo itself
         note(f"not in this format: {line}")
     emit(
         {
@@ -205,3 +236,15 @@ def export_cases(
         f"{len(done.left_out)} left out",
         json=json,
     )
+
+
+def _joined(left_out: Sequence[str]) -> Iterator[str]:
+    """One line for all patients who were left out for one reason."""
+    whom: dict[str, list[str]] = {}
+    for line in left_out:
+        who, _, reason = line.partition(": ")
+        whom.setdefault(reason, []).append(who)
+    for reason, people in whom.items():
+        yield f"{people[0]}{f' and {len(people) - 1} more' if people[1:] else ''}: {reason}"
+    if left_out:
+        yield "a consent is recorded by: deciface store consent PATIENT SCOPES"

@@ -65,6 +65,8 @@ def diagnose(
     from deciface.workflows.galleries import open_gallery
     from deciface.workflows.reporting import write_report
 
+    if report and report.suffix.casefold() not in (".html", ".htm"):
+        raise OptionError(f"--report {report.name}: the report is a page; name it .html")
     where = gallery or workspace_folder(workspace)
     opened = open_gallery(where, cases=cases, models=models)
     answer = run(

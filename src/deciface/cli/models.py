@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deciface.cli.output import emit, progress
+from deciface.cli.output import emit, note, progress
 
 app = typer.Typer(help="Model files: get them, list them, add your own.", no_args_is_help=True)
 
@@ -65,16 +65,17 @@ def list_models(*, json: Json = False) -> None:
 
 @app.command("add")
 def add(
-    file: Annotated[Path, typer.Argument(help="A face encoder as one ONNX file.")],
+    file: Annotated[Path, typer.Argument(help="A face encoder: one ONNX file, or a state dict of an iResNet.")],
     card: Annotated[Path, typer.Option("--card", help="Its card, YAML; docs/models.md has an example.")],
     *,
     json: Json = False,
 ) -> None:
     """Add a face encoder of your own, after its shapes were checked against its card."""
+    from deciface.encoders.onnx_export import onnx_from_weights
     from deciface.models import ModelStore, add_model
 
     store = ModelStore()
-    made = add_model(store, file, card=card)
+    made = add_model(store, file, card=card, to_onnx=onnx_from_weights, notice=note)
     path = store.path(made.id)
     emit(
         {"id": made.id, "path": str(path), "sha256": made.sha256, "dimensions": made.dimensions},

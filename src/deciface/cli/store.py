@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from deciface.cli.cases import Json, WorkspaceFolder, workspace_folder
 from deciface.cli.output import emit, note
-from deciface.errors import OptionError
+from deciface.errors import AccessError, OptionError
 
 if TYPE_CHECKING:
     from deciface.consent import Actor
@@ -38,7 +39,7 @@ def verify(
         {
             "sound": done.sound,
             "findings": [{"severity": f.severity, "subject": f.subject, "message": f.message} for f in done.findings],
-            "trail": {"entries": done.chain.entries, "head": str(done.chain.head)},
+            "trail": {"entries": done.chain.entries, "head": str(done.chain.head) if done.chain.whole else None},
             "photos": done.photos,
             "encodings": done.encodings,
             "withdrawn": done.withdrawn,
@@ -48,7 +49,7 @@ def verify(
                 *map(str, done.findings),
                 f"{done.photos} photos, {done.encodings} vectors, {done.withdrawn} withdrawals, "
                 f"{done.chain.entries} entries of the audit trail looked at: {'sound' if done.sound else 'NOT sound'}",
-                f"head of the trail, to be noted elsewhere: {done.chain.head}",
+                *([f"head of the trail, to be noted elsewhere: {done.chain.head}"] if done.chain.whole else []),
             ]
         ),
         json=json,
@@ -105,7 +106,10 @@ def restore(
 
     done = run(source, target, withdrawn=withdrawn, database=database)
     with Workspace.open(target) as opened:  # purges whoever was withdrawn since
-        opened.note_restored(done.manifest.made_at)
+        try:
+            opened.note_restored(done.manifest.made_at)
+        except AccessError:
+            note("you are no administrator of this workspace: its trail does not say that it was restored")
     if done.withdrawn is None:
         note(
             "nobody knows who was withdrawn since the backup: give withdrawn.jsonl of the lost workspace with "
@@ -114,6 +118,44 @@ def restore(
     emit(
         {"workspace": str(target), "withdrawn_known": done.withdrawn is not None},
         f"workspace restored: {target}",
+        json=json,
+    )
+
+
+@app.command("cases")
+def cases(
+    *,
+    text: Annotated[str | None, typer.Option("--text", help="Only where this stands in id, disorder or gene.")] = None,
+    disorder: Annotated[str | None, typer.Option("--disorder", help="Only this disorder id.")] = None,
+    after: Annotated[str | None, typer.Option("--after", help="Go on behind this patient.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 50,
+    workspace: WorkspaceFolder = None,
+    json: Json = False,
+) -> None:
+    """List the cases you may see, by id."""
+    from deciface.store import Workspace
+
+    with Workspace.open(workspace_folder(workspace)) as opened:
+        page = opened.list_page(after=after, limit=limit, disorder=disorder, text=text)
+    emit(
+        {
+            "cases": [
+                {
+                    "patient": row.id,
+                    "sex": str(row.sex),
+                    "disorders": [d.name for d in row.disorders],
+                    "photos": row.photos,
+                    "simulated": row.simulated,
+                }
+                for row in page
+            ],
+            "next": page[-1].id if len(page) == limit else None,
+        },
+        "\n".join(
+            f"{row.id}: {', '.join(d.name for d in row.disorders) or 'no diagnosis'}; {row.sex}, {row.photos} photos"
+            f"{' [simulated person]' if row.simulated else ''}"
+            for row in page
+        ),
         json=json,
     )
 
@@ -192,6 +234,8 @@ def consent(
         ) from None
     given = consents_of(scopes, text_version)
     with Workspace.open(workspace_folder(workspace)) as opened:
+        if day and day > opened.clock().astimezone().date():
+            raise OptionError(f"--date {date} is in the future; give the day of the signature or of the withdrawal")
         for one in given:
             if withdraw:
                 today = opened.clock().astimezone().date()
@@ -249,6 +293,7 @@ def audit(
 def withdraw(
     subject: Annotated[str, typer.Argument(help="Id of a patient or of a photo.")],
     *,
+    kind: Annotated[str | None, typer.Option("--kind", help="patient or photo, where an id is both.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     certificate: Annotated[Path | None, typer.Option("--certificate", help="Also write the certificate here.")] = None,
     workspace: WorkspaceFolder = None,
@@ -259,10 +304,12 @@ def withdraw(
     from deciface.whole_files import write_whole
 
     with Workspace.open(workspace_folder(workspace)) as opened:
-        kind = opened.kind_of(subject)
+        what = kind or opened.kind_of(subject)
+        if not yes and not sys.stdin.isatty():
+            raise OptionError(f"nobody is there to confirm that {what} '{subject}' is erased for good; give --yes")
         if not yes:
-            typer.confirm(f"erase {kind} '{subject}' and everything derived from it, for good?", abort=True, err=True)
-        done = opened.withdraw(kind, subject)
+            typer.confirm(f"erase {what} '{subject}' and everything derived from it, for good?", abort=True, err=True)
+        done = opened.withdraw(what, subject)
     if certificate:
         write_whole(certificate, done.as_text().encode())
         note(f"certificate: {certificate}")

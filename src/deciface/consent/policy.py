@@ -147,16 +147,18 @@ def may(actor: Actor, action: Action, record: RecordFacts | None = None, *, on: 
     return Decision(allowed=False, reason=f"user '{actor.user}' may {action} only as {needed}")
 
 
-def may_send(record: RecordFacts, site: str | None, *, on: dt.date) -> Decision:
-    """Decide whether a record that may be exported may go to a site; None: it stays with the site it belongs to.
+def may_send(record: RecordFacts, site: str | None, *, action: Action, on: dt.date) -> Decision:
+    """Decide whether what may be exported may go to a site; None: it stays with the site it belongs to.
 
-    Published cases and simulated people may go anywhere.
+    Simulated people may go anywhere, and so may the record of a published case. A publication says nothing of other
+    uses of a photo: that (`Action.EXPORT_PHOTO`) goes to a site only by a consent which names it.
     """
     in_force = [consent for consent in record.consents if consent.holds(on)]
-    if record.simulated or any(consent.scope is Scope.PUBLICATION for consent in in_force):
+    published = any(consent.scope is Scope.PUBLICATION for consent in in_force)
+    if record.simulated or (published and action is Action.EXPORT):
         return Decision(allowed=True, reason="open")
     if site is None:
-        if any(consent.scope is not Scope.SHARING for consent in in_force):
+        if any(consent.scope not in (Scope.SHARING, Scope.PUBLICATION) for consent in in_force):
             return Decision(allowed=True, reason="stays with its site")
         return Decision(allowed=False, reason="only sharing with a named site was agreed to: name the site")
     if any(consent.scope is Scope.SHARING and consent.site == site for consent in in_force):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from deciface.cases import Case, Consent, Diagnosis, Patient, Phenotype, Scope, Sex, VitalStatus
-from deciface.cases.sexes import parse_sex
 from deciface.cases.table import ALL_CASE_TABLE_COLUMNS
 from deciface.errors import TableError
 from deciface.formats.case_row import RowReader
@@ -47,31 +46,33 @@ class RowCase:
 
 
 class CellReader:
-    """Turns the cells of rows into cases; remembers which photos and which sexes earlier rows named."""
+    """Turns the cells of rows into cases; remembers which photos, and of whom which facts, earlier rows named."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         self._path = path
         self._problems = problems
         self._photos: dict[str, int] = {}
         self._sexes: dict[str, tuple[Sex, int]] = {}
+        self._simulated: dict[str, tuple[bool, int]] = {}
 
     def row(self, number: int, cells: Mapping[str, str]) -> RowCase | None:
         """Make a case of one row's cells by column, or None and a problem when the row has to be dropped."""
         reader = RowReader(self._path.name, number, {name: unguard(cell) for name, cell in cells.items()})
         drop = self._reason_to_drop(reader)
+        if not drop:
+            case = reader.case()
+            drop = self._contradiction(case, reader)
         if drop:
             column, message = drop
             self._problems.append(Problem(self._path.name, number, column, f"row dropped: {message}"))
             return None
-        case = reader.case()
         self._problems.extend(reader.problems)
         photo = reader.cells.get("photo", "")
         return RowCase(case, self._path.parent / photo if photo else None, frozenset(reader.doubtful))
 
     def _reason_to_drop(self, reader: RowReader) -> tuple[str, str] | None:
-        cells, number = reader.cells, reader.number
-        patient = cells.get("patient", "")
-        if not patient:
+        cells = reader.cells
+        if not cells.get("patient"):
             return "patient", "the cell is empty; fill it in"
         for name in _IDS:
             if any(ord(c) < 32 or ord(c) == 127 for c in cells.get(name, "")):
@@ -82,13 +83,31 @@ class CellReader:
         if photo_id and photo_id in self._photos:
             column = "photo_id" if cells.get("photo_id") else "photo"
             return column, f"'{in_one_line(photo_id, 80)}' stands in row {self._photos[photo_id]} already; keep one"
-        sex = parse_sex(cells.get("sex", "")) or Sex.UNKNOWN
+        return None
+
+    def _contradiction(self, case: Case, reader: RowReader) -> tuple[str, str] | None:
+        """Why a row cannot be about the person of an earlier row; else its statements are remembered.
+
+        Blank is no statement, nor is what cannot be read.
+        """
+        who, number = in_one_line(case.id, 40), reader.number
+        sex = case.patient.sex
+        earlier, where = self._sexes.get(case.id, (sex, number))
+        if Sex.UNKNOWN not in (sex, earlier) and earlier is not sex:
+            return "sex", f"patient '{who}' is {sex} here and {earlier} in row {where}; correct one"
+        unread = any(problem.column == "simulated" for problem in reader.problems)
+        if reader.cells.get("simulated") and not unread:
+            kinds = {True: "simulated", False: "a real person"}
+            here = case.patient.simulated
+            there, where = self._simulated.setdefault(case.id, (here, number))
+            if there is not here:
+                return (
+                    "simulated",
+                    f"patient '{who}' is {kinds[here]} here and {kinds[there]} in row {where}; correct one",
+                )
         if sex is not Sex.UNKNOWN:
-            earlier, where = self._sexes.setdefault(patient, (sex, number))
-            if earlier is not sex:
-                who = in_one_line(patient, 40)
-                return "sex", f"patient '{who}' is {sex} here and {earlier} in row {where}; correct one"
-        if photo_id:
+            self._sexes.setdefault(case.id, (sex, number))
+        if photo_id := reader.cells.get("photo_id") or reader.cells.get("photo", ""):
             self._photos[photo_id] = number
         return None
 

@@ -324,7 +324,7 @@ class RowReader:
 
     def _photo(self, case: Case) -> Photo | None:
         file_name = self._cell("photo")
-        photo_id = self._cell("photo_id") or file_name
+        photo_id = self._cell("photo_id") or (file_name and value.photo_id_of(case.id, file_name))
         if not photo_id:
             for column in PHOTO_COLUMNS:
                 if cell := self._cell(column):

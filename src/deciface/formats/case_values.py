@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -49,6 +50,17 @@ _DAY = re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})", re.ASCI
 _DAY_FIRST = re.compile(r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})", re.ASCII)
 _ESCAPED = re.compile(r"\\([\\;|])")
 _SEPARATORS = re.compile(r"[\\;|]")
+
+
+def photo_id_of(patient_id: str, file_name: str) -> str:
+    """The id of a photo that is given none: the patient's, and a hash of the file's name.
+
+    File names may hold names of people; ids stay in the audit trail for ever.
+
+    >>> photo_id_of("N10", "img/n10_1.jpg")
+    'N10-15d9914e'
+    """
+    return f"{patient_id}-{hashlib.sha256(file_name.encode()).hexdigest()[:8]}"
 
 
 def guard(text: str) -> str:

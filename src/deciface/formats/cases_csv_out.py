@@ -30,6 +30,10 @@ class CaseTableExporter:
 
     name = "csv"
 
+    def paths(self, target: Path) -> tuple[Path, ...]:
+        """The table."""
+        return (target,)
+
     def write(self, cases: Sequence[Case], target: Path) -> Written:
         """Write the table and read it back: what differs is named in `Written.losses`.
 
@@ -142,7 +146,7 @@ def _photo_cells(photo: Photo | None) -> dict[str, str]:
         return {}
     return {
         "photo": photo.file_name,
-        "photo_id": "" if photo.id == photo.file_name else photo.id,
+        "photo_id": "" if photo.id == value.photo_id_of(photo.patient.id, photo.file_name) else photo.id,
         # without an exponent, and so that it reads as the same number
         "age_years": "" if photo.age_years is None else f"{Decimal(repr(float(photo.age_years))):f}".removesuffix(".0"),
         "view": "" if photo.view is photo.view.UNKNOWN else str(photo.view),

@@ -192,6 +192,10 @@ class CaseWorkbookExporter:
 
     name = "xlsx"
 
+    def paths(self, target: Path) -> tuple[Path, ...]:
+        """The workbook."""
+        return (target,)
+
     def write(self, cases: Sequence[Case], target: Path) -> Written:
         """Write the workbook and read it back: what differs is named in `Written.losses`.
 

@@ -46,6 +46,10 @@ class DicomPhotoExporter:
     def __init__(self, pixels: Callable[[str], bytes]) -> None:
         self._pixels = pixels
 
+    def paths(self, target: Path) -> tuple[Path, ...]:
+        """The folder."""
+        return (target,)
+
     def write(self, cases: Sequence[Case], target: Path) -> Written:
         """Write one file a photo, numbered in the order of the cases.
 

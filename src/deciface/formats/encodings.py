@@ -36,6 +36,16 @@ def _suffix(path: Path) -> str:
     return suffix
 
 
+def check_target(path: Path) -> None:
+    """Raise an OptionError for a file that encodings cannot be kept in."""
+    _suffix(path)
+
+
+def encodings_paths(path: Path) -> tuple[Path, ...]:
+    """Everything that `write_encodings` makes: the file, and the sidecar of a CSV."""
+    return (path, sidecar_path(path)) if _suffix(path) == ".csv" else (path,)
+
+
 def write_encodings(encodings: Sequence[Encoding], path: Path) -> None:
     """Write encodings in the format of the suffix; whole or not at all.
 

@@ -70,6 +70,10 @@ class Exporter(Protocol):
 
     name: str
 
+    def paths(self, target: Path) -> tuple[Path, ...]:
+        """Everything that `write` makes for a target, sidecars too: files, or a folder with all that is in it."""
+        ...
+
     def write(self, cases: Sequence[Case], target: Path) -> Written:
         """Write cases to a file or a new folder.
 

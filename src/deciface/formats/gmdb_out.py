@@ -55,6 +55,10 @@ class GmdbExporter:
         self._clock = clock
         self._version = version
 
+    def paths(self, target: Path) -> tuple[Path, ...]:
+        """The folder."""
+        return (target,)
+
     def write(self, cases: Sequence[Case], target: Path) -> Written:
         """Write cases into a new folder.
 

@@ -59,6 +59,11 @@ class PhenopacketsExporter:
         self._created_by = created_by
         self._versions = dict(versions or {})
 
+    def paths(self, target: Path) -> tuple[Path, ...]:
+        """The file and its sidecar, or the folder."""
+        lines = target.name.casefold().endswith(_LINES)
+        return (target, sidecar_path(target)) if lines else (target,)
+
     def write(self, cases: Sequence[Case], target: Path) -> Written:
         """Write one phenopacket a line into ``*.jsonl`` or ``*.jsonl.gz``, else one file a case into a new folder.
 

@@ -8,7 +8,6 @@ source. Dates (of birth, of an encounter) are told and never stored or repeated.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -32,6 +31,7 @@ from deciface.cases import (
 from deciface.cases.ages import iso_age, years_of
 from deciface.cases.identifiers import reference_id
 from deciface.cases.sexes import parse_sex
+from deciface.formats.case_values import photo_id_of
 from deciface.formats.phenopackets_genomics import read_genomics
 from deciface.formats.phenopackets_shape import Record, below, shown
 from deciface.formats.phenopackets_terms import HUMAN, SEXES, VITAL
@@ -199,7 +199,7 @@ def _photos(
             record.tell(below(path, "individualToFileIdentifiers"), "photo left out: it does not name the subject")
             continue
         name = _file_name(uri)
-        photo_id = called if isinstance(called, str) and called.strip() else posixpath.splitext(name)[0]
+        photo_id = called if isinstance(called, str) and called.strip() else name and photo_id_of(case.id, name)
         if not photo_id or photo_id in uris:
             why = f"the id {shown(photo_id)} stands there twice" if photo_id else "it has neither id nor uri"
             record.tell(path, f"photo left out: {why}; give each photo its own id in individualToFileIdentifiers")

@@ -1,10 +1,16 @@
-"""Add a face encoder of one's own: an ONNX file and its card, both checked before anything is stored."""
+"""Add a face encoder of one's own: its file and its card, both checked before anything is stored.
+
+The file is an ONNX network, or the weights of a known architecture (runtime ``torch``), which are checked as the
+network that they make. What is stored is the file as it was given, so that its sha256 stays the published
+one.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,9 +24,10 @@ if TYPE_CHECKING:
 _MAX_BYTES = 2**31 - 1
 """A protobuf message cannot be larger."""
 
-_PICKLE = "is a pickle, which runs code of its author when it is opened; only ONNX is taken: export the network to ONNX"
+_ONNX = "export the network to ONNX, or save its state_dict and declare `runtime: torch` and `architecture` in the card"
+_PICKLE = f"is a pickle, which runs code of its author when it is opened; {_ONNX}"
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"PK\x03\x04", "is a PyTorch or ZIP archive (it holds pickles, which run code); export the network to ONNX"),
+    (0, b"PK\x03\x04", f"is a PyTorch or ZIP archive (it holds pickles, which run code); {_ONNX}"),
     (0, b"\x80\x02", _PICKLE),
     (0, b"\x80\x03", _PICKLE),
     (0, b"\x80\x04", _PICKLE),
@@ -31,8 +38,23 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
 _PICKLE_SUFFIXES = {".pkl", ".pickle", ".joblib", ".pth", ".pt", ".ckpt"}
 
 
-def add_model(store: ModelStore, file: Path, *, card: Path) -> ModelCard:
-    """Check an ONNX face encoder against its card and store both.
+class ToOnnx(Protocol):
+    """Makes an ONNX network of bare weights; `deciface.encoders.onnx_from_weights` is the one."""
+
+    def __call__(self, content: bytes, card: ModelCard, /, *, name: str) -> tuple[bytes, tuple[str, ...]]:
+        """Return the network, and the names of what was left out of it; raises ModelError."""
+        ...
+
+
+def add_model(
+    store: ModelStore,
+    file: Path,
+    *,
+    card: Path,
+    to_onnx: ToOnnx | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> ModelCard:
+    """Check a face encoder against its card and store both.
 
     The network is loaded by onnxruntime and run once on a blank picture, so that wrong shapes come to light now.
 
@@ -41,9 +63,13 @@ def add_model(store: ModelStore, file: Path, *, card: Path) -> ModelCard:
     store
         Where they go.
     file
-        The network, ONNX in one file.
+        The network, ONNX in one file; or, when the card says ``runtime: torch``, its state dict.
     card
         YAML with the fields of `ModelCard`; ``file``, ``sha256`` and ``bytes`` are filled in when left out.
+    to_onnx
+        What reads state dicts; without it only ONNX can be added.
+    notice
+        Is told in one line what of a state dict was left out, such as a classifier.
 
     Returns
     -------
@@ -53,48 +79,67 @@ def add_model(store: ModelStore, file: Path, *, card: Path) -> ModelCard:
     Raises
     ------
     ModelError
-        A card with missing, unknown or wrong fields; a pickle; another file format; shapes that differ from the
-        card's; an id that is taken by another file.
+        A card with missing, unknown or wrong fields; a file that holds code; another file format; shapes that differ
+        from the card's; an id that is taken by another file.
     StorageError
         The store cannot be written.
     """
-    content = _content(file)
-    sha256 = hashlib.sha256(content).hexdigest()
     fields = read_card_fields(card)
+    weights_alone = isinstance(fields, dict) and fields.get("runtime") == Runtime.TORCH
+    content = _content(file, weights_alone=weights_alone)
+    sha256 = hashlib.sha256(content).hexdigest()
     computed = {"sha256": sha256, "bytes": len(content)}
     if isinstance(fields, dict) and isinstance(fields.get("id"), str):
-        computed["file"] = f"{fields['id']}.onnx"
+        computed["file"] = f"{fields['id']}{_suffix(file, weights_alone=weights_alone)}"
     made = card_from(fields, origin=f"card '{card.name}'", defaults=computed)
     if (made.sha256, made.bytes) != (sha256, len(content)):
         raise ModelError(
             f"'{file.name}' is not the file of card '{card.name}' (sha256 {sha256[:12]}... and {len(content)} bytes, "
             f"the card says {made.sha256[:12]}... and {made.bytes}); give the right file, or leave both out of the card"
         )
-    if made.kind is not Kind.FACE_ENCODER or made.runtime is not Runtime.ONNX:
+    allowed = (Runtime.ONNX, Runtime.TORCH) if to_onnx else (Runtime.ONNX,)
+    if made.kind is not Kind.FACE_ENCODER or made.runtime not in allowed:
         raise ModelError(
             f"card '{card.name}' is of a {made.kind} with runtime {made.runtime}; "
-            "only a face-encoder with runtime onnx can be added"
+            f"only a face-encoder with runtime {' or '.join(allowed)} can be added"
         )
     _check_id(store, made)
-    check_network(content, made, name=file.name)
+    network: bytes = content
+    left_out: tuple[str, ...] = ()
+    if to_onnx and made.runtime is Runtime.TORCH:
+        network, left_out = to_onnx(content, made, name=file.name)
+    check_network(network, made, name=file.name)
     with file.open("rb") as stream:
         if store.place(stream, wanted={sha256: made}, max_bytes=len(content)) is None:
             raise ModelError(f"'{file}' changed while it was read; try again")
     store.place_card(made)
+    if left_out and notice:
+        more = f" and {len(left_out) - 3} more" if len(left_out) > 3 else ""
+        notice(
+            f"'{file.name}': left out, because {made.architecture} has no such part: {', '.join(left_out[:3])}{more}"
+        )
     return made
 
 
-def _content(file: Path) -> bytes:
+def _suffix(file: Path, *, weights_alone: bool) -> str:
+    if not weights_alone:
+        return ".onnx"
+    return ".safetensors" if file.suffix.lower() == ".safetensors" else ".pth"
+
+
+def _content(file: Path, *, weights_alone: bool) -> bytes:
     """Read the file, unless it is one of those that are never opened."""
     try:
         size = file.stat().st_size
         if size > _MAX_BYTES:
-            raise ModelError(f"'{file.name}' has {size >> 20} MiB; an ONNX file has at most {_MAX_BYTES >> 20}")
+            raise ModelError(f"'{file.name}' has {size >> 20} MiB; a network may have {_MAX_BYTES >> 20}")
         content = file.read_bytes()
     except OSError as error:
         raise ModelError(f"'{file}' cannot be read ({error.strerror or error}); check the path") from error
     if not content:
         raise ModelError(f"'{file.name}' is empty (0 bytes); copy it again")
+    if weights_alone:
+        return content  # whoever reads it runs nothing of it
     for at, magic, what in _OTHERS:
         if content[at : at + len(magic)] == magic:
             raise ModelError(f"'{file.name}' {what}")

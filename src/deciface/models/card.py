@@ -19,6 +19,8 @@ _MAX_CARD_BYTES = 64 * 1024
 _LARGEST = 1e6
 ALIGNMENTS = {"arcface-112": (112, 112), "dlib-150": (150, 150), "mesh-256": (256, 256), "grey-100": (100, 100)}
 """Names of the alignment templates and the width and height in px of the crops that they give."""
+ARCHITECTURES = ("iresnet18", "iresnet34", "iresnet50", "iresnet100")
+"""Networks whose weights can be given alone, with runtime ``torch`` (`deciface.encoders.iresnet`)."""
 
 
 class Kind(StrEnum):
@@ -37,6 +39,7 @@ class Runtime(StrEnum):
     LITERT = "litert"
     DLIB = "dlib"
     ONNX = "onnx"
+    TORCH = "torch"
 
 
 class Colour(StrEnum):
@@ -114,6 +117,9 @@ class ModelCard:
         Whether the main job needs it.
     source
         Where `deciface models fetch` gets it; None for files that the user gives.
+    architecture
+        Which network the weights of a file with runtime ``torch`` belong to (`ARCHITECTURES`); None for files that hold
+        their network.
     """
 
     id: str
@@ -138,6 +144,7 @@ class ModelCard:
     intended_use: str
     required: bool = False
     source: Source | None = None
+    architecture: str | None = None
 
 
 def _text(value: object) -> str:
@@ -230,6 +237,12 @@ def _alignment(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+def _architecture(value: object) -> str | None:
+    if value is not None and value not in ARCHITECTURES:
+        raise ValueError("null or one of " + ", ".join(ARCHITECTURES))
+    return None if value is None else str(value)
+
+
 _FIELDS: dict[str, Callable[[object], Any]] = {
     "id": _pattern("[a-z0-9][a-z0-9_-]{1,62}", "2 to 63 small letters, digits, '-' or '_'"),
     "name": _text,
@@ -253,8 +266,9 @@ _FIELDS: dict[str, Callable[[object], Any]] = {
     "intended_use": _text,
     "required": _flag,
     "source": _source,
+    "architecture": _architecture,
 }
-_OPTIONAL = {"required": False, "source": None}
+_OPTIONAL = {"required": False, "source": None, "architecture": None}
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
@@ -268,6 +282,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         for name in ("mean", "std")
         if len(values[name]) != channels
     ]
+    if (values["runtime"] is Runtime.TORCH) != (values["architecture"] is not None):
+        found.append(
+            f"runtime is {values['runtime']} and architecture {values['architecture'] or 'left out'}; runtime torch, "
+            "and it alone, has an architecture, one of " + ", ".join(ARCHITECTURES)
+        )
     if min(values["std"]) <= 0:
         found.append("std must be above 0")
     if values["kind"] is Kind.FACE_ENCODER:

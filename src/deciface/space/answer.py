@@ -13,8 +13,9 @@ from deciface.space.restriction import Composition, Restriction
 class Rule(StrEnum):
     """How photos become a list of disorders.
 
-    Distances of the first three are means of 1 - cosine, 0 to 2; those of `DISCRIMINANT` are squared Mahalanobis
-    distances per dimension, 0 and up. Distances of different rules are not comparable.
+    Distances of the first three are means of 1 - cosine, 0 to 2; those of `HYBRID` are shares of an average group's, 0
+    and up; those of `NEAREST_PATIENTS` are logarithms of shares, 0 and below; those of `DISCRIMINANT` are squared
+    Mahalanobis distances per dimension, 0 and up. Distances of different rules are not comparable.
     """
 
     NEAREST_IMAGE = "nearest-image"
@@ -23,6 +24,13 @@ class Rule(StrEnum):
     """A patient is the mean of their photos; a disorder or gene is as near as its nearest patient."""
     DISORDER_CENTROID = "disorder-centroid"
     """A disorder or gene is the mean of its patients' means."""
+    HYBRID = "hybrid"
+    """Half nearest-image, half disorder-centroid, each divided by its mean over all groups compared
+    (`deciface.space.aggregation`). Photos and patients are listed as under patient-mean."""
+    NEAREST_PATIENTS = "nearest-patients"
+    """A disorder or gene is as near as its third nearest patient (or its last), said as the common logarithm of the
+    share of random groups of the same size that come as near: a disorder with 300 patients has no 300 chances
+    (`deciface.space.aggregation`). Photos and patients are listed as under patient-mean."""
     DISCRIMINANT = "discriminant"
     """A disorder or gene is the mean of its patients' means, and differences that are common among patients of one
     disorder count less (regularised discriminant analysis, Friedman 1989, with the shrinkage of Ledoit and Wolf 2004;
@@ -34,6 +42,8 @@ class Reason(StrEnum):
 
     SAME_PATIENT = "same patient id as the query"
     SAME_PIXELS = "same pixels as a query photo"
+    SELF_MATCH_CUT = "nearer than the published self-match cut"
+    """In the compatibility mode only (`deciface.space.compatibility`)."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +99,9 @@ class PatientHit:
 class DisorderHit:
     """A disorder, how many patients and photos stood for it, and the patient (and photo) that gave the distance.
 
-    `nearest_photo_id` is None unless the rule is nearest-image; `nearest_patient_id` is None under disorder-centroid
-    and discriminant. `distance`: mean of 1 - cosine (0 to 2), or under discriminant the squared Mahalanobis distance
-    per dimension.
+    `nearest_photo_id` is None unless the rule is nearest-image; `nearest_patient_id` is None under disorder-centroid,
+    hybrid and discriminant, and the nearest patient of the disorder under nearest-patients. `distance`: as the rule
+    says (`Rule`), small is close.
     """
 
     rank: int
@@ -126,7 +136,8 @@ class Ranking:
     Those of photos and patients are means of 1 - cosine, 0 to 2, under every rule. Those of disorders and genes are the
     same under nearest-image, patient-mean and disorder-centroid; under discriminant they are squared Mahalanobis
     distances divided by the number of dimensions (a new patient of the disorder is at about 1 where the covariance is
-    right), comparable within this answer and not with the other lists or rules.
+    right), and under hybrid and nearest-patients what `deciface.space.aggregation` defines; these are comparable within
+    this answer and not with the other lists or rules.
 
     Parameters
     ----------
@@ -140,7 +151,7 @@ class Ranking:
     views_used, views_ignored
         Views that entered the distance; views that did not, each with the reason.
     left_out
-        Gallery photos that were not compared. Similarity of faces is never a reason.
+        Gallery photos that were not compared. Similarity of faces is never a reason, save in the compatibility mode.
     restriction, composition, gallery_digest
         Who was compared with, before `left_out`.
     encoder_sha256, crop_version
@@ -148,6 +159,8 @@ class Ranking:
     unverified
         Models in use whose weights or crops are unknown both in the gallery and in the query: that these are the same
         was assumed and could not be checked.
+    k
+        Under nearest-patients: which nearest patient of a group counted.
     """
 
     rule: Rule
@@ -166,3 +179,4 @@ class Ranking:
     encoder_sha256: Mapping[str, str]
     crop_version: Mapping[str, str]
     unverified: tuple[str, ...]
+    k: int | None = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from deciface.cases import NOT_STATED, Diagnosis
 from deciface.errors import NoGalleryError, OptionError
+from deciface.space.aggregation import NEAREST_PATIENTS
 from deciface.space.answer import (
     DisorderHit,
     GeneHit,
@@ -20,7 +21,7 @@ from deciface.space.answer import (
 )
 from deciface.space.gallery import Gallery
 from deciface.space.groups import Groups, Indices, disorders_of
-from deciface.space.query import Query, join
+from deciface.space.query import JoinedQuery, Query, join
 from deciface.space.restriction import Restriction
 from deciface.space.scoring import Prepared, Score, by_means, by_nearest_image
 
@@ -32,6 +33,7 @@ def rank(
     rule: Rule = Rule.NEAREST_IMAGE,
     top: int = 30,
     subset: Restriction | None = None,
+    k: int = NEAREST_PATIENTS,
 ) -> Ranking:
     """Rank a gallery by closeness to a face.
 
@@ -44,6 +46,9 @@ def rank(
     patient-mean: per view the mean of a patient's unit vectors, scaled to unit length. disorder-centroid: per view the
     mean over patients of those, scaled to unit length. Both without whoever is left out, and within the restriction. A
     view in which a mean has no direction counts as a distance of 1.
+
+    hybrid and nearest-patients: see `deciface.space.aggregation`. A disorder with one photo is ranked under every rule
+    (under discriminant when the others give it a covariance).
 
     discriminant: disorders and genes by squared Mahalanobis distance per dimension to the mean of their patients, under
     the shrunken covariance of patients around their disorders' means; photos and patients as under patient-mean. The
@@ -65,6 +70,8 @@ def rank(
         How many of each to list, at least 1.
     subset
         Compare only with these.
+    k
+        Under nearest-patients: which nearest patient of a disorder counts, the last one where it has fewer.
 
     Raises
     ------
@@ -73,25 +80,41 @@ def rank(
     NoGalleryError
         Nobody is left to compare with.
     OptionError
-        `top` below 1; under discriminant fewer than 20 residual degrees of freedom (memberships of patients in
+        `top` or `k` below 1; under discriminant fewer than 20 residual degrees of freedom (memberships of patients in
         disorders minus disorders, the unaffected people being one more), or patients who do not differ at all.
     """
     if top < 1:
         raise OptionError(f"top is {top}; ask for at least 1 hit")
+    if k < 1:
+        raise OptionError(f"k is {k}; the nearest patient is number 1")
     joined = join(gallery, query)
     searched = gallery.restricted(subset) if subset is not None else gallery
-    left_out = _left_out(searched, query)
+    left_out = own_rows(searched, query)
     if len(left_out) == len(searched):
         raise NoGalleryError(
             f"all {len(searched)} photos of the gallery ({searched.restriction}) belong to the query's own patient or "
             "are the query photo itself; add other people"
         )
+    return ranking_without(searched, joined, left_out, query=query, rule=rule, top=top, k=k)
+
+
+def ranking_without(
+    searched: Gallery,
+    joined: JoinedQuery,
+    left_out: Mapping[int, Reason],
+    *,
+    query: Query,
+    rule: Rule,
+    top: int,
+    k: int = NEAREST_PATIENTS,
+) -> Ranking:
+    """Rank all rows but those left out. The caller has checked the options and that somebody is left."""
     prepared: Prepared = searched.kept.get("ranking") or searched.kept.setdefault("ranking", Prepared(searched))
     excluded = np.array(sorted(left_out), dtype=np.intp)
     if rule is Rule.NEAREST_IMAGE:
         scores = by_nearest_image(prepared, joined, top=top, excluded=excluded)
     else:
-        scores = by_means(prepared, joined, rule=rule, top=top, excluded=excluded)
+        scores = by_means(prepared, joined, rule=rule, top=top, excluded=excluded, k=k)
     names = _Names(searched, excluded)
     models = sorted({view.model for view in joined.views_used})
     return Ranking(
@@ -111,14 +134,15 @@ def rank(
         restriction=searched.restriction,
         composition=searched.composition(),
         gallery_digest=searched.digest,
-        encoder_sha256={m: gallery.encoder_sha256[m] for m in models},
-        crop_version={m: gallery.crop_version[m] for m in models},
-        unverified=tuple(m for m in models if NOT_STATED in (gallery.encoder_sha256[m], gallery.crop_version[m])),
+        encoder_sha256={m: searched.encoder_sha256[m] for m in models},
+        crop_version={m: searched.crop_version[m] for m in models},
+        unverified=tuple(m for m in models if NOT_STATED in (searched.encoder_sha256[m], searched.crop_version[m])),
+        k=k if rule is Rule.NEAREST_PATIENTS else None,
     )
 
 
-def _left_out(gallery: Gallery, query: Query) -> dict[int, Reason]:
-    """Rows that are not compared, with the reason."""
+def own_rows(gallery: Gallery, query: Query) -> dict[int, Reason]:
+    """Rows of the query's own patient or with its very pixels, with the reason."""
     rows: dict[int, Reason] = {}
     for sha in query.pixel_sha256:
         rows |= dict.fromkeys(gallery.rows_of_pixels.get(sha, []), Reason.SAME_PIXELS)

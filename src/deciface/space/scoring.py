@@ -1,13 +1,14 @@
-"""Distances of patients, disorders and genes under the four rules; numbers only, no names."""
+"""Distances of patients, disorders and genes under every rule; numbers only, no names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from deciface.space.aggregation import distances_by_group, hybrid, size_corrected
 from deciface.space.answer import Rule
 from deciface.space.discriminant import Discriminant, discriminant
 from deciface.space.gallery import Gallery
@@ -121,14 +122,15 @@ def by_nearest_image(prepared: Prepared, query: JoinedQuery, *, top: int, exclud
     )
 
 
-def by_means(prepared: Prepared, query: JoinedQuery, *, rule: Rule, top: int, excluded: Indices) -> Scores:
-    """Score patients by the mean of their photos, groups by any rule but nearest-image."""
+def by_means(prepared: Prepared, query: JoinedQuery, *, rule: Rule, top: int, excluded: Indices, k: int) -> Scores:
+    """Score patients by the mean of their photos, groups by any rule but nearest-image; `k` is nearest-patients'."""
     gallery, means = prepared.gallery, prepared.means
     touched = _touched_patients(gallery, excluded)
     gone = np.array(sorted(touched), dtype=np.intp)
-    if rule is Rule.PATIENT_MEAN:
+    if rule in {Rule.PATIENT_MEAN, Rule.NEAREST_PATIENTS}:
         photos = nearest(prepared.photos_alone, query.vector, used=query.used, top=top, excluded=excluded)
-        patients = _scores(nearest(prepared.patients, query.vector, used=query.used, top=top, excluded=gone))
+        wanted = top if rule is Rule.PATIENT_MEAN else len(prepared.patients.rows)
+        patients = _scores(nearest(prepared.patients, query.vector, used=query.used, top=wanted, excluded=gone))
     else:
         photos, patients = _photos_and_patients(prepared, query, top=top, excluded=excluded, gone=gone)
     for patient, rows in touched.items():
@@ -139,14 +141,22 @@ def by_means(prepared: Prepared, query: JoinedQuery, *, rule: Rule, top: int, ex
         disorders, genes = (
             _nearest_groups(distances, top) for distances in prepared.discriminant.distances(query, touched)
         )
-    elif rule is Rule.DISORDER_CENTROID:
-        disorders = _by_centroid(
-            prepared.disorder_centroids, means.disorders, gallery.by_disorder, prepared, query, touched, top
-        )
-        genes = _by_centroid(prepared.gene_centroids, means.genes, gallery.by_gene, prepared, query, touched, top)
     else:
-        disorders = _by_nearest_patient(patients, means.disorders, gallery.by_disorder, touched, top)
-        genes = _by_nearest_patient(patients, means.genes, gallery.by_gene, touched, top)
+        of_disorder = _Kind(lambda: prepared.disorder_centroids, means.disorders, gallery.by_disorder)
+        of_gene = _Kind(lambda: prepared.gene_centroids, means.genes, gallery.by_gene)
+        if rule is Rule.DISORDER_CENTROID:
+            disorders, genes = (_by_centroid(kind, prepared, query, touched, top) for kind in (of_disorder, of_gene))
+        elif rule is Rule.HYBRID:
+            every = max(len(means.disorders), len(means.genes), 1)
+            near = by_nearest_image(prepared, query, top=every, excluded=excluded)
+            disorders = _by_hybrid(of_disorder, prepared, query, touched, near.disorders, top)
+            genes = _by_hybrid(of_gene, prepared, query, touched, near.genes, top)
+        elif rule is Rule.NEAREST_PATIENTS:
+            disorders, genes = (
+                _by_nearest_patients(kind, patients, touched, k, top) for kind in (of_disorder, of_gene)
+            )
+        else:
+            disorders, genes = (_by_nearest_patient(kind, patients, touched, top) for kind in (of_disorder, of_gene))
     return Scores([Score(d, r, row=r) for d, r in _pairs(photos)[:top]], patients[:top], disorders, genes)
 
 
@@ -202,34 +212,70 @@ def _touched_patients(gallery: Gallery, excluded: Indices) -> dict[int, Indices]
     return {p: np.setdiff1d(gallery.by_patient.rows(p), excluded) for p in patients}
 
 
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """Disorders or genes: their centroids when asked for, their members by patient and by photo row, numbered alike."""
+
+    centres: Callable[[], Centroids]
+    of_means: Groups
+    of_rows: Groups
+
+    def memberships(self, patient: int, touched: Mapping[int, Indices]) -> Sequence[int]:
+        """Groups of a patient; one with rows left out has those of what is left."""
+        if patient in touched:
+            return sorted(self.of_rows.of_rows(touched[patient]))
+        return self.of_means.of_row.get(patient, ())
+
+
 def _by_nearest_patient(
-    patients: Sequence[Score], of_means: Groups, of_rows: Groups, touched: Mapping[int, Indices], top: int
+    kind: _Kind, patients: Sequence[Score], touched: Mapping[int, Indices], top: int
 ) -> list[Score]:
-    """`of_means` and `of_rows` have the same keys; a patient with rows left out has the groups of what is left."""
-
-    def memberships(patient: int) -> Iterable[int]:
-        return sorted(of_rows.of_rows(touched[patient])) if patient in touched else of_means.of_row.get(patient, ())
-
-    return _first_of_groups(((s.distance, g, None, s.group) for s in patients for g in memberships(s.group)), top)
+    entries = ((s.distance, g, None, s.group) for s in patients for g in kind.memberships(s.group, touched))
+    return _first_of_groups(entries, top)
 
 
-def _by_centroid(
-    centres: Centroids,
-    of_means: Groups,
-    of_rows: Groups,
+def _by_nearest_patients(
+    kind: _Kind, patients: Sequence[Score], touched: Mapping[int, Indices], k: int, top: int
+) -> list[Score]:
+    """`patients` are all that are compared, nearest first."""
+    everybody = np.array([s.distance for s in patients])
+    memberships = {s.group: kind.memberships(s.group, touched) for s in patients}
+    members, first = distances_by_group(((s.group, s.distance) for s in patients), len(kind.of_means), memberships)
+    scores = _nearest_groups(size_corrected(members, everybody, k=k), top)
+    return [Score(s.distance, s.group, patient=first[s.group]) for s in scores]
+
+
+def _by_hybrid(
+    kind: _Kind,
     prepared: Prepared,
     query: JoinedQuery,
     touched: Mapping[int, Indices],
+    nearest_image: Sequence[Score],
     top: int,
 ) -> list[Score]:
+    """`nearest_image` has every group that has anybody left."""
+    both = np.full((2, len(kind.of_means)), np.inf)
+    for row, scores in zip(
+        both, (nearest_image, _by_centroid(kind, prepared, query, touched, both.shape[1])), strict=True
+    ):
+        for score in scores:
+            row[score.group] = score.distance
+    return _nearest_groups(hybrid(*both), top)
+
+
+def _by_centroid(
+    kind: _Kind, prepared: Prepared, query: JoinedQuery, touched: Mapping[int, Indices], top: int
+) -> list[Score]:
     """Nearest centroids; those of touched patients are made again from their sums."""
+    of_means = kind.of_means
     if not len(of_means):
         return []
+    centres = kind.centres()
     matrix = prepared.means.vectors.matrix
     change: dict[int, Floats] = {}
     count: dict[int, int] = {}
     for patient, rows in touched.items():
-        left = of_rows.of_rows(rows)
+        left = kind.of_rows.of_rows(rows)
         new = mean_of_rows(prepared.gallery, rows).astype(np.float64) if len(rows) else np.zeros(matrix.shape[1])
         for g in of_means.of_row.get(patient, ()):
             change[g] = change.get(g, np.zeros(matrix.shape[1])) - matrix[patient] + (new if g in left else 0.0)

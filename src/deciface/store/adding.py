@@ -24,6 +24,8 @@ from deciface.store.case_rows import in_chunks, read_facts
 from deciface.store.photo_files import suffix_of
 from deciface.store.photo_rows import read_photos
 from deciface.store.policy_sql import facts_of
+from deciface.store.tombstones import Gone, read_gone
+from deciface.store.updating import as_signed, consents_ended
 
 CARRIED = ("patient", "diagnoses", "unaffected", "phenotypes")
 """The facts of a case that each of its photos carries."""
@@ -82,6 +84,8 @@ class Additions:
         Photos that are stored without an image, which comes now.
     files
         Ids of the photos of which the image has to be written.
+    ended
+        By patient id: all consents of a stored patient, of which a given case says that some were withdrawn.
     """
 
     outcomes: list[Added | DeciFaceError] = field(default_factory=list)
@@ -89,6 +93,7 @@ class Additions:
     photos: list[Photo] = field(default_factory=list)
     completed: list[Photo] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
+    ended: dict[str, tuple[Consent, ...]] = field(default_factory=dict)
 
     def photos_by_patient(self) -> dict[str, list[str]]:
         """Ids of the photos that are added or completed, by each patient about whom something is written."""
@@ -127,7 +132,13 @@ def plan(
         try:
             if i in unstorable:
                 raise unstorable[i]
-            new, completed = _decide(case, stored, images=images, stated=stated, actor=actor, on=on)
+            record = _admitted(case, stored, stated=stated, actor=actor, on=on)
+            if ended := stored.end_consents(case):  # also when the rest of the case contradicts what is stored
+                additions.ended[case.id] = ended
+            known = [photo for photo in case.photos if photo.id not in stored.gone.photos]
+            new, completed = _decide(
+                replace(case, photos=tuple(known)), stored, record, images=images, stated=stated, actor=actor, on=on
+            )
         except DeciFaceError as error:
             additions.outcomes.append(error)
             continue
@@ -163,15 +174,19 @@ class _Stored:
             if row.file_sha256 is None
         }
         self.encoded = _encoded(connection, self.without_file)
-        self.withdrawn = {
-            (row.kind, row.subject_id)
-            for row in _rows(
-                connection,
-                (tables.tombstones.c.kind, tables.tombstones.c.subject_id),
-                tables.tombstones.c.subject_id,
-                people | photo_ids,
-            )
-        }
+        self.owners = facts_of(connection, {owner for _, owner in self.pixels.values()})
+        self.gone = read_gone(connection)
+
+    def end_consents(self, case: Case) -> tuple[Consent, ...]:
+        """Count as ended what a case says was withdrawn; all consents of the patient then, or none if none ended."""
+        if (facts := self.facts.get(case.id)) is None:
+            return ()
+        ended = consents_ended(facts.consents, case.consents)
+        if ended == facts.consents:
+            return ()
+        self.facts[case.id] = replace(facts, consents=ended)
+        self.records[case.id] = replace(self.records[case.id], consents=ended)
+        return ended
 
     def take(self, case: Case, new: Iterable[Photo], actor: Actor) -> None:
         """From now on a case counts as stored."""
@@ -197,23 +212,36 @@ def _record_of(case: Case, actor: Actor) -> RecordFacts:
     return RecordFacts(actor.user, actor.site, case.patient.simulated, case.consents)
 
 
-def _decide(
-    case: Case, stored: _Stored, *, images: Mapping[str, bytes], stated: Stated, actor: Actor, on: dt.date
-) -> tuple[list[Photo], list[Photo]]:
-    """Which photos are new and which are completed; raises why a case is refused."""
-    _refuse_withdrawn(stored.withdrawn, case)
+def _admitted(case: Case, stored: _Stored, *, stated: Stated, actor: Actor, on: dt.date) -> RecordFacts:
+    """What the rules look at of a case that the actor may add; raises why it is refused."""
+    _refuse_withdrawn(stored.gone, case, stated)
     record = stored.records.get(case.id) or _record_of(case, actor)
     if not (decision := may(actor, Action.ADD, record, on=on)):
         raise AccessError(f"patient '{case.id}': {decision.reason}")
+    return record
+
+
+def _decide(
+    case: Case,
+    stored: _Stored,
+    record: RecordFacts,
+    *,
+    images: Mapping[str, bytes],
+    stated: Stated,
+    actor: Actor,
+    on: dt.date,
+) -> tuple[list[Photo], list[Photo]]:
+    """Which photos are new and which are completed; raises why a case is refused."""
+    record = stored.records.get(case.id, record)
     if case.with_photos(case.photos) != case:
         raise InputError(f"case '{case.id}' has photos that state other facts than the case; use Case.with_photos")
     new, completed = [], []
     for photo in case.photos:
         known = stored.photos.get(photo.id)
         if known is None:
-            _refuse_pixels_of_others(photo, stored)
+            _refuse_pixels_of_others(photo, stored, actor, on)
             new.append(photo)
-        elif _completes(photo, known, stored, images):
+        elif _completes(photo, known, stored, images, actor, on):
             completed.append(photo)
     if facts := stored.facts.get(case.id):
         _refuse_other_facts(facts, case, stated)
@@ -265,26 +293,36 @@ def _texts(values: Iterable[object]) -> Iterator[str]:
             yield from _texts(value)
 
 
-def _refuse_withdrawn(withdrawn: Collection[tuple[str, str]], case: Case) -> None:
-    """Raise `AccessError` when the patient or one of the photos was withdrawn (kind and id of the tombstones)."""
-    if ("patient", case.id) in withdrawn:
+def _refuse_withdrawn(gone: Gone, case: Case, stated: Stated) -> None:
+    """Raise `AccessError` when the patient was withdrawn, or the one photo that is all that is given."""
+    if case.id in gone.patients:
         raise AccessError(f"patient '{case.id}' was withdrawn; nothing about them is stored again")
-    for photo in case.photos:
-        if ("photo", photo.id) in withdrawn:
-            raise AccessError(f"photo '{photo.id}' was withdrawn; it is not stored again")
+    if stated is Stated.PHOTO and case.photos[0].id in gone.photos:
+        raise AccessError(f"photo '{case.photos[0].id}' was withdrawn; it is not stored again")
 
 
-def _refuse_pixels_of_others(photo: Photo, stored: _Stored) -> None:
+def _refuse_pixels_of_others(photo: Photo, stored: _Stored, actor: Actor, on: dt.date) -> None:
     other, owner = stored.pixels.get(photo.sha256, ("", photo.patient.id))
-    if owner != photo.patient.id:
+    if owner == photo.patient.id:
+        return
+    record = stored.records.get(owner) or stored.owners.get(owner)
+    if record is not None and may(actor, Action.SEE, record, on=on):
         raise MismatchError(
             f"photo '{photo.id}' of patient '{photo.patient.id}' has the pixels of photo '{other}' of patient "
             f"'{owner}'; correct the patient id of one of them"
         )
+    raise MismatchError(
+        f"photo '{photo.id}' of patient '{photo.patient.id}' has the pixels of a photo that is stored of another "
+        "patient, whom you may not see; correct the patient id, or ask a curator"
+    )
 
 
-def _completes(photo: Photo, known: Photo, stored: _Stored, images: Mapping[str, bytes]) -> bool:
+def _completes(
+    photo: Photo, known: Photo, stored: _Stored, images: Mapping[str, bytes], actor: Actor, on: dt.date
+) -> bool:
     """Whether the image of a photo comes that is only described so far; raises when it is another photo."""
+    if photo.patient.id != known.patient.id:  # and no word of whose: that patient may not be the actor's to see
+        raise MismatchError(f"photo '{photo.id}' is stored already with other patient; give the new photo another id")
     comes = photo.id in images and photo.id in stored.without_file
     open_pixels = photo.sha256 == NOT_STATED or (comes and known.sha256 == NOT_STATED)
     compared = replace(photo, sha256=known.sha256) if open_pixels else photo
@@ -294,7 +332,7 @@ def _completes(photo: Photo, known: Photo, stored: _Stored, images: Mapping[str,
             f"photo '{photo.id}' is stored already with other {differing}; give the new photo another id"
         )
     if comes and photo.sha256 != known.sha256:
-        _refuse_pixels_of_others(photo, stored)
+        _refuse_pixels_of_others(photo, stored, actor, on)
         if photo.id in stored.encoded:
             raise MismatchError(
                 f"photo '{photo.id}' has encodings that do not say from which pixels they were made; "
@@ -324,13 +362,9 @@ def _refuse_other_facts(stored: Case, given: Case, stated: Stated) -> None:
 def differing_facts(stored: Case, given: Case) -> list[str]:
     """Names of the facts in which two cases differ; a consent that was withdrawn or added since is no difference."""
     differing = [name for name in FACTS if name != "consents" and getattr(stored, name) != getattr(given, name)]
-    recorded = {_as_signed(consent) for consent in stored.consents}
-    new_consents = any(_as_signed(consent) not in recorded for consent in given.consents)
+    recorded = {as_signed(consent) for consent in stored.consents}
+    new_consents = any(as_signed(consent) not in recorded for consent in given.consents)
     return [name for name in FACTS if name in differing or (name == "consents" and new_consents)]
-
-
-def _as_signed(consent: Consent) -> Consent:
-    return replace(consent, withdrawn_on=None)
 
 
 def _said(names: Iterable[str], stored: object, given: object) -> str:

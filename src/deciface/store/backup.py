@@ -32,7 +32,7 @@ from deciface.store.opening import DATABASE, PHOTOS
 from deciface.store.photo_files import StoredFile, flush_folder
 from deciface.store.session import Session
 from deciface.store.settings import FILE, read_settings, write_settings
-from deciface.store.tombstones import WITHDRAWN, append_lines, read_lines, workspace_id
+from deciface.store.tombstones import WITHDRAWN, Tombstone, append_lines, read_lines, workspace_id
 from deciface.store.versions import stamp
 
 _TABLES = "tables"
@@ -92,12 +92,13 @@ def restore(folder: Path, target: Path, *, database: str | None = None, withdraw
         Address of an empty PostgreSQL database, for the backup of one.
     withdrawn
         ``withdrawn.jsonl`` of the old workspace; None: that in the folder the backup was made from, where it is still
-        there.
+        there and still this workspace's.
 
     Raises
     ------
     StorageError
-        The backup has changed, the target exists, the database is missing or not empty, or the list is damaged.
+        The backup has changed, the target exists, the database is missing or not empty, or the list that is given is
+        damaged or another workspace's.
     """
     manifest = check_backup(folder)
     if target.exists() or target.is_symlink():
@@ -108,10 +109,9 @@ def restore(folder: Path, target: Path, *, database: str | None = None, withdraw
             if manifest.is_dump
             else "this is a backup of a SQLite file and is not restored into another database; leave the address out"
         )
-    found = withdrawn or next((p for p in [Path(manifest.root) / WITHDRAWN] if p.is_file()), None)
     if withdrawn is not None and not withdrawn.is_file():
         raise StorageError(f"{withdrawn} is not there; give withdrawn.jsonl of the workspace the backup was made from")
-    since = read_lines(found, workspace=manifest.workspace) if found else ()
+    found, since = _withdrawn_since(manifest, withdrawn)
     with _made_whole(target) as draft:
         for name in manifest.files:
             if not name.startswith(f"{_TABLES}/"):
@@ -125,6 +125,19 @@ def restore(folder: Path, target: Path, *, database: str | None = None, withdraw
         if database is not None:
             _fill(database, folder / _TABLES, manifest)
     return Restored(target, manifest, found)
+
+
+def _withdrawn_since(manifest: Manifest, given: Path | None) -> tuple[Path | None, tuple[Tombstone, ...]]:
+    """Read who was withdrawn from the list that is given, or from the old folder's where it can be used."""
+    if given is not None:
+        return given, read_lines(given, workspace=manifest.workspace)
+    left = Path(manifest.root) / WITHDRAWN
+    if not left.is_file():
+        return None, ()
+    try:
+        return left, read_lines(left, workspace=manifest.workspace)
+    except StorageError:  # another workspace lives there now
+        return None, ()
 
 
 @contextmanager

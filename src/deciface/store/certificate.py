@@ -49,8 +49,8 @@ class Certificate:
         ISO 8601 UTC; nothing was served from the first on, nothing was left from the last on.
     rows
         How many rows were removed, by table.
-    photo_files
-        How many image files were deleted.
+    photo_files, left_files
+        How many image files were deleted: of the photos, and left by imports that were killed.
     derived
         (kind, path) of every deleted file that was made from the photos.
     cached_rows
@@ -79,6 +79,7 @@ class Certificate:
     purged_at: str
     rows: Mapping[str, int]
     photo_files: int
+    left_files: int = 0
     derived: tuple[tuple[str, str], ...] = ()
     cached_rows: int = 0
     jobs: tuple[str, ...] = ()
@@ -129,6 +130,7 @@ class Certificate:
         """Write it for print, in plain text."""
         removed = [f"rows of table {table}: {count}" for table, count in self.rows.items() if count] + [
             f"photo files: {self.photo_files}",
+            f"image files that interrupted imports had left: {self.left_files}",
             f"rows of cached galleries: {self.cached_rows}",
             f"jobs: {len(self.jobs)}",
         ]

@@ -47,6 +47,7 @@ def certify(connection: Connection, root: Path, stone: Tombstone, *, now: dt.dat
         purged_at=stamp(now),
         rows=note.rows,
         photo_files=note.photo_files,
+        left_files=note.left_files,
         derived=tuple(deleted),
         cached_rows=note.cached_rows,
         jobs=tuple(note.jobs),

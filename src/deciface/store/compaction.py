@@ -62,10 +62,14 @@ def _compact_sqlite(engine: Engine) -> None:
     pooled = engine.raw_connection()
     try:
         cursor = pooled.cursor()
+        usual, *_ = cursor.execute("PRAGMA busy_timeout").fetchone()
         cursor.execute(f"PRAGMA busy_timeout = {int(_PATIENCE_S * 1000)}")
-        cursor.execute("VACUUM")
-        busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        cursor.close()
+        try:
+            cursor.execute("VACUUM")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {usual}")
+            cursor.close()
     finally:
         pooled.close()
     if busy:

@@ -1,10 +1,11 @@
-"""Consents of a stored patient: one more, or the end of one."""
+"""Consents of a stored patient: one more, the end of one, or all anew."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from deciface.cases import Consent, Scope
 from deciface.store import tables
@@ -32,6 +33,18 @@ def end_consents(connection: Connection, patient_id: str, scope: Scope, *, site:
     if site is not None:
         query = query.where(c.site == site)
     return connection.execute(query.values(withdrawn_on=on)).rowcount
+
+
+def replace_consents(connection: Connection, patient_id: str, consents: Sequence[Consent]) -> None:
+    """Record these consents of a patient in place of those that are recorded."""
+    table = tables.consents
+    connection.execute(delete(table).where(table.c.patient_id == patient_id))
+    rows = [
+        {"patient_id": patient_id, "position": i, **LISTS["consents"].values(consent)}
+        for i, consent in enumerate(consents)
+    ]
+    if rows:
+        connection.execute(insert(table), rows)
 
 
 def touch(connection: Connection, patient_id: str, *, at: str) -> None:

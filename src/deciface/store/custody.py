@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from deciface.cases import Consent, Scope
-from deciface.consent import Action, Actor, Role
-from deciface.errors import InputError
+from deciface.consent import Action, Actor, Never, RecordFacts, Role, may, rule_for
+from deciface.errors import AccessError, DeciFaceError, InputError
 from deciface.store import audit, consents, derived, photo_rows, tombstones, versions
 from deciface.store import users as user_rows
 from deciface.store.adding import Added
@@ -86,20 +87,87 @@ class Custody(Serving):
             self._require(connection, action, patient_ids)
             self._log(connection, action.value, "", {"patients": sorted(set(patient_ids)), "purpose": purpose})
 
-    def register(self, kind: DerivedKind, path: str | Path, photo_ids: Collection[str]) -> None:
-        """Note, before a file is written, which photos it is made from, so that it is erased with them.
+    @contextmanager
+    def deriving(
+        self,
+        kind: DerivedKind,
+        paths: Sequence[Path],
+        *,
+        patients: Collection[str],
+        photos: Collection[str] = (),
+    ) -> Iterator[None]:
+        """Write files made of people within this block: they are registered before, and looked for again afterwards.
+
+        Who is withdrawn while the block runs is not in any file that is left when it has ended. A file made of nobody
+        of this workspace needs no note.
+
+        Parameters
+        ----------
+        paths
+            Every file, or new folder, that the block writes; files that are there may be written over.
+        patients, photos
+            Everybody whose data will be in any of them.
 
         Raises
         ------
         AccessError
-            The user may not see one of them.
+            The user may not see one of them, or one was withdrawn meanwhile: then what was written is deleted.
         InputError
-            No photo is named, or one of them is not in the workspace.
+            One of them is not in the workspace; a path is the workspace's own, a link or an existing folder.
+        """
+        places = [derived.place_of(path, self.root) for path in paths]
+        if not places or not (patients or photos):
+            yield
+            return
+        before = {place: derived.mark_of(self.root / place) for place in places}
+        of, of_photos = sorted(set(patients)), sorted(set(photos))
+        with self._write() as connection:
+            owners = photo_rows.patients_of(connection, of_photos).values()
+            self._require(connection, Action.SEE, {*of, *owners})
+            notes = derived.register(
+                connection, kind=kind, places=places, patient_ids=of, photo_ids=of_photos, at=self._now()
+            )
+            detail = {"kind": str(kind), "notes": list(notes), "patients": sorted({*of, *owners}), "photos": of_photos}
+            self._log(connection, "register", "", detail)
+        written = dict(zip(places, notes, strict=False))
+        try:
+            yield
+        except BaseException:
+            with suppress(DeciFaceError):  # what went wrong in the block is what is told
+                self._settle(before, written, patients=of, photos=of_photos, ended=False)
+            raise
+        if not self._settle(before, written, patients=of, photos=of_photos, ended=True):
+            raise AccessError(
+                f"'{paths[0]}' was not kept: somebody it was made of was withdrawn meanwhile; make it without them"
+            )
+
+    def _settle(
+        self,
+        before: Mapping[str, tuple[int, ...] | None],
+        written: Mapping[str, str],
+        *,
+        patients: Collection[str],
+        photos: Collection[str],
+        ended: bool,
+    ) -> bool:
+        """Whether what was written may stay; else it is deleted. Notes of files that a failed block did not write go.
+
+        In a write transaction, so that nobody is withdrawn between the look and the answer.
         """
         with self._write() as connection:
-            self._require(connection, Action.SEE, set(photo_rows.patients_of(connection, photo_ids).values()))
-            noted = derived.register(connection, kind=kind, path=path, photo_ids=photo_ids, at=self._now())
-            self._log(connection, "register", noted, {"kind": str(kind), "photos": sorted(set(photo_ids))})
+            notes = list(written.values())
+            kept = derived.stands(connection, notes, patient_ids=patients, photo_ids=photos)
+            if not kept:
+                for place, mark in before.items():
+                    if derived.mark_of(self.root / place) not in (None, mark):
+                        derived.remove(self.root / place)
+                self._log(connection, "delete what was derived", "", {"notes": notes})
+            if not ended:
+                missing = [note for place, note in written.items() if derived.mark_of(self.root / place) is None]
+                if missing:
+                    derived.take_back(connection, missing)
+                    self._log(connection, "take back", "", {"notes": missing})
+        return kept
 
     def trail(self, *, after: int = 0, limit: int = 100) -> tuple[Entry, ...]:
         """Entries of the audit trail behind a number, oldest first; takes a coordinator or an administrator."""
@@ -108,7 +176,8 @@ class Custody(Serving):
             return tuple(audit.entries(connection, after=after, limit=limit))
 
     def note_restored(self, made_at: str) -> None:
-        """Log that the workspace was restored from a backup made at a time (ISO 8601)."""
+        """Log that the workspace was restored from a backup made at a time (ISO 8601); takes an administrator."""
+        self._require_role(Action.BACK_UP)
         with self._write() as connection:
             self._log(connection, "restore", "", {"backup_of": made_at})
 
@@ -117,21 +186,35 @@ class Custody(Serving):
 
         Raises
         ------
+        AccessError
+            The user may neither see nor withdraw it.
         InputError
             Of neither, or of both.
         """
         with self._read() as connection:
             gone = tombstones.read_tombstones(connection)
-            here = {
-                SubjectKind.PATIENT: bool(facts_of(connection, [subject_id])),
-                SubjectKind.PHOTO: bool(photo_rows.patients_of(connection, [subject_id])),
-            }
-        found = [kind for kind in SubjectKind if here[kind] or (str(kind), subject_id) in gone]
+            owner = photo_rows.patients_of(connection, [subject_id]).get(subject_id)
+            of = {SubjectKind.PATIENT: subject_id, SubjectKind.PHOTO: owner}
+            facts = facts_of(connection, [patient_id for patient_id in of.values() if patient_id])
+        records = {kind: facts.get(patient_id or "") for kind, patient_id in of.items()}
+        found = [kind for kind in SubjectKind if records[kind] or (str(kind), subject_id) in gone]
+        for kind in found or SubjectKind:
+            self._require_see_or_withdraw(records[kind])
         if len(found) == 1:
             return found[0]
         if found:
-            raise InputError(f"'{subject_id}' is both a patient and a photo; say which is meant")
+            raise InputError(f"'{subject_id}' is both a patient and a photo; say which: --kind patient or --kind photo")
         raise InputError(f"'{subject_id}' is neither a patient nor a photo of the workspace; list its cases first")
+
+    def _require_see_or_withdraw(self, record: RecordFacts | None) -> None:
+        """Raise `AccessError` unless the user may see or withdraw a record, or could one that is gone."""
+        refused = may(self.actor, Action.WITHDRAW, record or RecordFacts(), on=self._today())
+        if record is None:
+            able = any(not isinstance(rule_for(self.actor, a), Never) for a in (Action.SEE, Action.WITHDRAW))
+        else:
+            able = bool(refused or may(self.actor, Action.SEE, record, on=self._today()))
+        if not able:
+            raise AccessError(refused.reason)
 
     def set_user(self, name: str, roles: Collection[Role], site: str | None = None) -> Actor:
         """Add a user or give one other roles; takes an administrator.

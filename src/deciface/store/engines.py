@@ -25,7 +25,9 @@ from deciface.errors import InputError, StorageError
 HEAD = "0001"
 """The newest revision in `deciface.store.migrations`; a test compares them."""
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
+"""How long a writer stands in line behind the others."""
+_ANSWER_S = 10  # a server that does not answer by then is not there
 _PAGE_BYTES = 8192  # a vector of 512 float32 and its key fit into a page without overflow
 _MIGRATION_LOCK = 4_207_849_051  # any constant: no two processes migrate one PostgreSQL database at once
 
@@ -99,7 +101,7 @@ def postgres_engine(url: str) -> Engine:
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
             json_deserializer=orjson.loads,
-            connect_args={"connect_timeout": int(_PATIENCE_S)},
+            connect_args={"connect_timeout": _ANSWER_S},
         )
     except ImportError as error:
         raise StorageError("PostgreSQL needs psycopg and pgvector; run: pip install 'deciface[postgres]'") from error

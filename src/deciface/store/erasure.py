@@ -2,7 +2,8 @@
 
 A withdrawal commits a tombstone, after which no rule allows anything with the record. The purge that follows is a list
 of steps, each of which may be run again: the tombstone's line in ``withdrawn.jsonl``; the rows; the image files, crops,
-heatmaps, reports, exports inside the workspace, composites and centroids; cached galleries; the database file itself
+heatmaps, reports, exports inside the workspace, composites and centroids, and what killed imports and exports left of
+any; cached galleries; the database file itself
 (see `deciface.store.compaction`). Only then is the purge marked as ended and the certificate written. Killed anywhere,
 `resume` takes it up again. A database restored from an older backup is purged again from ``withdrawn.jsonl``.
 
@@ -13,22 +14,20 @@ file system or a solid-state disk keeps of deleted files, and a database server'
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
 
 from deciface.consent import Action, Actor, Never, RecordFacts, may, rule_for
-from deciface.errors import AccessError, InputError
-from deciface.store import audit, gallery_cache, tables
+from deciface.errors import AccessError, InputError, StorageError
+from deciface.store import audit, derived, gallery_cache, tables
 from deciface.store.certificate import Certificate
 from deciface.store.certifying import certify
 from deciface.store.compaction import BusyError, compact
 from deciface.store.derived import Derived, DerivedKind
 from deciface.store.engines import read, told, write
 from deciface.store.opening import CACHE
-from deciface.store.photo_files import PhotoFolder, StoredFile
+from deciface.store.photo_files import StoredFile
 from deciface.store.policy_sql import facts_of
 from deciface.store.removal import is_stone, names_of, read_removal, remove_rows, write_removal
 from deciface.store.session import Session
@@ -117,6 +116,26 @@ def resume(workspace: Session, *, now: dt.datetime) -> tuple[Certificate, ...]:
         except BusyError:
             continue
     return tuple(certificates)
+
+
+def refuse_unfinished(workspace: Session) -> None:
+    """Refuse a workspace that is open for reading only while a withdrawal is still to be carried out in it.
+
+    Raises
+    ------
+    StorageError
+        A purge has not ended, ``withdrawn.jsonl`` names somebody whom the database does not know to be withdrawn, or
+        it is damaged or another workspace's.
+    """
+    with told(str(workspace.root)), read(workspace.engine) as connection:
+        lines = read_lines(workspace.root / WITHDRAWN, workspace=workspace_id(connection))
+        unknown = {stone.key for stone in lines} - read_tombstones(connection).keys()
+        count = len(unknown | read_tombstones(connection, pending=True).keys())
+    if count:
+        raise StorageError(
+            f"{workspace.root} may not be written to, and {count} withdrawals have not been carried out in it yet; "
+            "open it once with the right to write"
+        )
 
 
 def certificate_of(connection: Connection, *, kind: SubjectKind | str, subject_id: str) -> Certificate | None:
@@ -209,36 +228,32 @@ def _remove_rows(workspace: Session, stone: Tombstone) -> None:
 def _remove_files(workspace: Session, stone: Tombstone) -> None:
     """Delete image files that no other photo uses, and all that was made from the photos.
 
-    In a write transaction, so that nobody stores the same image meanwhile; then the note forgets the files' hashes.
+    In a write transaction, so that nobody stores the same image meanwhile; then the note forgets the files' hashes. An
+    import that has put its image already, and waits for its turn, puts it again.
     """
     files = workspace.files
     with write(workspace.engine) as connection:
         note = read_removal(connection, stone)
         for _, path in note.derived:
-            _delete_derived(workspace.root, path)
+            if place := Derived(path, DerivedKind.EXPORT).inside(workspace.root):  # else named on the certificate
+                derived.remove(place)
         for photo_id, sha256, suffix in note.files:
             query = select(tables.photos.c.id).where(tables.photos.c.file_sha256 == sha256).limit(1)
             if connection.execute(query).first() is not None:
                 note.kept.append(f"image file of photo {photo_id}: it is also that of a photo that was not withdrawn")
                 continue
-            file = StoredFile(sha256, suffix)
-            files.remove(file)
-            if isinstance(files, PhotoFolder):
-                for left_by_a_killed_import in files.path(file).parent.glob(f".part-{sha256}-*"):
-                    left_by_a_killed_import.unlink(missing_ok=True)
+            files.remove(StoredFile(sha256, suffix))
             note.photo_files += 1
         note.files = []
+        note.left_files += files.sweep(_stored_names(connection))
         write_removal(connection, stone, note)
 
 
-def _delete_derived(root: Path, name: str) -> None:
-    path = Derived(name, DerivedKind.EXPORT).inside(root)
-    if path is None:  # outside the workspace: named on the certificate
-        return
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _stored_names(connection: Connection) -> set[str]:
+    """Names of all images that belong to a photo; any other was left by a killed import, and may be of anybody."""
+    p = tables.photos.c
+    query = select(p.file_sha256, p.suffix).where(p.file_sha256.is_not(None))
+    return {StoredFile(row.file_sha256, row.suffix).name for row in connection.execute(query)}
 
 
 def _forget_caches(workspace: Session, stone: Tombstone) -> None:

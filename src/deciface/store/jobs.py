@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,9 +17,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, insert, or_, select, update
 
-from deciface.errors import InputError
+from deciface.errors import AccessError, InputError
 from deciface.store import tables
 from deciface.store.engines import told, write
+from deciface.store.tombstones import read_gone
 from deciface.store.versions import stamp
 
 _J = tables.jobs.c
@@ -130,6 +131,8 @@ class JobQueue:
         ------
         InputError
             No attempt is allowed.
+        AccessError
+            The job is about, or its payload names, a patient or photo that was withdrawn.
         """
         if most_attempts < 1:
             raise InputError(f"a job with {most_attempts} attempts is never done; allow 1 or more")
@@ -151,6 +154,7 @@ class JobQueue:
         }
         whose = [{"job_id": job_id, "patient_id": patient_id} for patient_id in sorted(set(patient_ids))]
         with nullcontext(connection) if connection is not None else self._write() as on:
+            _refuse_withdrawn(on, payload, patient_ids)
             on.execute(insert(tables.jobs).values(values))
             if whose:
                 on.execute(insert(tables.job_patients), whose)
@@ -287,6 +291,25 @@ class JobQueue:
         values = {"state": str(state), "finished_at": stamp(self._clock())}
         with self._write() as connection:
             return connection.execute(update(tables.jobs).where(_mine(job)).values(values)).rowcount > 0
+
+
+def _refuse_withdrawn(connection: Connection, payload: Mapping[str, Any], patient_ids: Collection[str]) -> None:
+    gone = read_gone(connection)
+    named = {*patient_ids, *_texts(list(payload.values()))}  # the keys of a payload are settings
+    for kind, ids in (("patient", gone.patients), ("photo", gone.photos)):
+        if found := sorted(ids & named):
+            raise AccessError(f"{kind} '{found[0]}' was withdrawn; leave it out of the job")
+
+
+def _texts(payload: Any) -> Iterator[str]:  # noqa: ANN401 (JSON)
+    if isinstance(payload, str):
+        yield payload
+    elif isinstance(payload, Mapping):
+        for key, value in payload.items():
+            yield from (key, *_texts(value))
+    elif isinstance(payload, Sequence):
+        for value in payload:
+            yield from _texts(value)
 
 
 def _mine(job: Job) -> ColumnElement[bool]:

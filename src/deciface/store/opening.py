@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import getpass
+import os
 import secrets
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +25,7 @@ DATABASE = "deciface.sqlite"
 PHOTOS = "photos"
 CACHE = "cache"
 _DRAFT = ".deciface."
+_LEFT_AFTER_S = 24 * 3600
 
 
 def system_user() -> str:
@@ -32,6 +37,10 @@ def system_user() -> str:
         It does not say.
     """
     try:
+        if sys.platform != "win32":  # not from the environment, where everybody can write another name
+            import pwd
+
+            return pwd.getpwuid(os.getuid()).pw_name
         return getpass.getuser()
     except (KeyError, ImportError, OSError) as error:
         raise InputError("this system does not say who you are; name the user") from error
@@ -59,6 +68,7 @@ def create_folder(root: Path, settings: Settings, *, user: str, now: dt.datetime
     if (root / DATABASE).exists() or read_settings(root / FILE).database:
         raise StorageError(f"{root} is a workspace already; open it or choose another folder")
     open_files(root / PHOTOS, settings.blobs)
+    is_new = not root.exists()
     try:
         root.mkdir(parents=True, exist_ok=True)
         own = {PHOTOS, FILE}
@@ -72,7 +82,12 @@ def create_folder(root: Path, settings: Settings, *, user: str, now: dt.datetime
         ) from error
     settings = replace(settings, workspace=secrets.token_hex(16))
     make = _create_sqlite if settings.database is None else _create_postgres
-    make(root, settings, user=user, now=now)
+    try:
+        make(root, settings, user=user, now=now)
+    except BaseException:
+        if is_new and not (root / FILE).exists():
+            shutil.rmtree(root, ignore_errors=True)
+        raise
     for left in root.iterdir():
         if _is_draft(left.name):
             left.unlink(missing_ok=True)
@@ -135,6 +150,14 @@ def _fill(connection: Connection, settings: Settings, *, user: str, now: dt.date
     count_up(connection)
     users.write_user(connection, user, users.CREATOR_ROLES, site=settings.site, at=at)
     audit.append(connection, at=at, actor=user, action="create workspace", record="")
+
+
+def clear_imports(cache: Path, *, now: dt.datetime) -> None:
+    """Remove photos that imports took out of a container and, killed, left; those of a running one are younger."""
+    for folder in cache.glob("import-*"):
+        with contextlib.suppress(OSError):  # another process clears it too
+            if now.timestamp() - folder.stat().st_mtime > _LEFT_AFTER_S:
+                shutil.rmtree(folder)
 
 
 def connect(root: Path) -> tuple[Settings, Engine]:

@@ -13,23 +13,18 @@ from deciface.store import photo_rows, tables
 from deciface.store.case_rows import LISTS, insert_lists, read_facts
 
 
-def insert_case(connection: Connection, case: Case, *, owner: str, origin: str, site: str, at: str) -> None:
-    """Insert a case that is not stored yet, without its photos.
+def insert_cases(connection: Connection, cases: Sequence[Case], *, owner: str, origin: str, site: str, at: str) -> None:
+    """Insert cases that are not stored yet, without their photos: one statement a table.
 
     Parameters
     ----------
     owner, site
-        What the policy asks for: who added it, which site it belongs to.
+        What the policy asks for: who added them, which site they belong to.
     origin
-        The format it came in.
+        The format they came in.
     at
         Time, as `versions.stamp` writes it.
     """
-    insert_cases(connection, [case], owner=owner, origin=origin, site=site, at=at)
-
-
-def insert_cases(connection: Connection, cases: Sequence[Case], *, owner: str, origin: str, site: str, at: str) -> None:
-    """Insert many, as `insert_case` does, with one statement a table."""
     if not cases:
         return
     common = {"owner": owner, "origin": origin, "site": site, "erased": False, "created_at": at, "changed_at": at}

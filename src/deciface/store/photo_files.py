@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +40,14 @@ class PhotoFiles(Protocol):
 
     def remove(self, file: StoredFile) -> bool:
         """Remove an image; return whether it was there."""
+        ...
+
+    def names(self) -> list[str]:
+        """Everything that is there, `StoredFile.name` or not, sorted."""
+        ...
+
+    def sweep(self, names: Collection[str]) -> int:
+        """Remove everything but the images of these names; return how many files there were."""
         ...
 
 
@@ -107,13 +116,11 @@ class PhotoFolder:
             return file
         temporary = target.with_name(f".part-{file.sha256}-{os.getpid()}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.replace(target)
-            flush_folder(target.parent)
+            try:
+                self._write(content, temporary, target)
+            except FileNotFoundError:  # an erasure has swept it away as something a killed import left
+                if not target.exists():
+                    self._write(content, temporary, target)
             for left_by_a_killed_import in target.parent.glob(f".part-{file.sha256}-*"):
                 left_by_a_killed_import.unlink(missing_ok=True)
         except OSError as error:
@@ -124,6 +131,16 @@ class PhotoFolder:
                     f"photo {file.sha256[:12]} could not be written to {self.folder} ({reason}); free some space"
                 ) from error
         return file
+
+    @staticmethod
+    def _write(content: bytes, temporary: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(target)
+        flush_folder(target.parent)
 
     def get(self, file: StoredFile) -> bytes:
         """Read an image and check it.
@@ -158,6 +175,27 @@ class PhotoFolder:
             raise StorageError(f"{path} cannot be removed ({error.strerror}); check your rights") from error
         return True
 
+    def names(self) -> list[str]:
+        """Everything that is there, sorted; files of interrupted imports among it."""
+        return sorted(p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if not p.is_dir())
+
+    def sweep(self, names: Collection[str]) -> int:
+        """Remove everything but the images of these names; return how many files there were.
+
+        Raises
+        ------
+        StorageError
+            One of them cannot be removed.
+        """
+        left = [self.folder / name for name in self.names() if name not in names]
+        for path in left:
+            try:
+                path.unlink(missing_ok=True)
+                flush_folder(path.parent)
+            except OSError as error:
+                raise StorageError(f"{path} cannot be removed ({error.strerror}); check your rights") from error
+        return len(left)
+
 
 @dataclass(frozen=True, slots=True)
 class PhotoObjects:
@@ -188,7 +226,7 @@ class PhotoObjects:
                 f"photos are kept in '{url}', which needs another package ({error}); "
                 "run: pip install 'deciface[objects]' and what fsspec asks for"
             ) from error
-        except ValueError as error:
+        except (ValueError, OSError) as error:  # some kinds of place are reached for at once
             raise StorageError(
                 f"'{url}' is no place for photos ({error}); give an address such as s3://bucket/photos"
             ) from error
@@ -233,14 +271,40 @@ class PhotoObjects:
             raise self._told(file, "removed", error) from error
         return True
 
+    def names(self) -> list[str]:
+        """Everything that is there, sorted; `StorageError` when it cannot be listed."""
+        try:
+            start = len(self._system._strip_protocol(self._base)) + 1
+            return sorted(name[start:] for name in self._system.find(self._base))
+        except Exception as error:
+            raise self._failed("the photos", "listed", error) from error
+
+    def sweep(self, names: Collection[str]) -> int:
+        """Remove everything but the images of these names; return how many there were.
+
+        Raises
+        ------
+        StorageError
+            The store cannot be listed, or one of them not be removed.
+        """
+        left = [name for name in self.names() if name not in names]
+        for name in left:
+            try:
+                self._system.rm_file(f"{self._base}/{name}")
+            except Exception as error:
+                raise self._failed(f"photo {Path(name).stem[:12]}", "removed", error) from error
+        return len(left)
+
     def _path(self, file: StoredFile) -> str:
         return f"{self._base}/{file.name}"
 
     def _told(self, file: StoredFile, what: str, error: Exception) -> StorageError:
+        return self._failed(f"photo {file.sha256[:12]}", what, error)
+
+    def _failed(self, which: str, what: str, error: Exception) -> StorageError:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return StorageError(
-            f"photo {file.sha256[:12]} could not be {what} in {self.place} ({reason}); "
-            "check its address and your rights"
+            f"{which} could not be {what} in {self.place} ({reason}); check its address and your rights"
         )
 
 

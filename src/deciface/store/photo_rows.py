@@ -50,6 +50,19 @@ def complete_photos(connection: Connection, photos: Iterable[Photo], files: Mapp
         connection.execute(update(tables.photos).where(tables.photos.c.id == photo.id).values(**values))
 
 
+def correct_photo(connection: Connection, photo: Photo) -> None:
+    """Give a stored photo other facts of its own; its pixels, file and patient stay."""
+    values = {
+        "age_years": photo.age_years,
+        "view": photo.view.value,
+        "source": photo.source.value,
+        "occlusions": list(photo.occlusions),
+        "file_name": photo.file_name,
+        "replaces": photo.replaces,
+    }
+    connection.execute(update(tables.photos).where(tables.photos.c.id == photo.id).values(**values))
+
+
 def read_photos(
     connection: Connection, ids: Collection[str] | None = None, *, where: ColumnElement[bool] | None = None
 ) -> list[Photo]:

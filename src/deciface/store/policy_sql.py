@@ -52,6 +52,8 @@ def _compiled(condition: Condition, actor: Actor, on: dt.date) -> ColumnElement[
             return or_(false(), *(_compiled(part, actor, on) for part in parts))
         case ConsentsTo(scopes):
             return _in_force(_CONSENTS.scope.in_([scope.value for scope in scopes]), on)
+        case SharedWith() if not actor.site:
+            return false()  # nobody shares with a site that has no name
         case SharedWith():
             return _in_force(and_(_CONSENTS.scope == Scope.SHARING.value, _CONSENTS.site == actor.site), on)
         case NotErased():

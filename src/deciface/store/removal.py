@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, u
 from deciface.store import tables
 from deciface.store.case_rows import in_chunks
 from deciface.store.certificate import Remade
-from deciface.store.derived import OF_MANY, paths_of
+from deciface.store.derived import OF_MANY, paths_of, paths_of_any_photo
 from deciface.store.jobs import JobState
 from deciface.store.tombstones import SubjectKind, Tombstone
 from deciface.store.versions import count_up
@@ -25,7 +25,7 @@ from deciface.store.versions import count_up
 OF_A_PATIENT = tuple(
     table
     for table in tables.metadata.sorted_tables
-    if "patient_id" in table.c and table.name not in {"photos", "job_patients"}
+    if "patient_id" in table.c and table.name not in {"photos", "job_patients", "derived_patients"}
 )
 
 
@@ -49,8 +49,8 @@ class Removal:
         Ids of removed jobs; [id, kind] of those that were still to be done for others too.
     models
         Withdrawn photos by SHA-256 of the model trained on them.
-    photo_files, kept, cached_rows
-        Counted when the files and rows of caches are deleted.
+    photo_files, left_files, kept, cached_rows
+        Counted when the files and rows of caches are deleted; `left_files` belonged to no photo.
     """
 
     patient_id: str = ""
@@ -62,6 +62,7 @@ class Removal:
     unfinished: list[list[str]] = field(default_factory=list)
     models: dict[str, int] = field(default_factory=dict)
     photo_files: int = 0
+    left_files: int = 0
     cached_rows: int = 0
     kept: list[str] = field(default_factory=list)
 
@@ -103,7 +104,7 @@ def remove_rows(connection: Connection, stone: Tombstone) -> Removal:
         )
     _note_files(connection, ids, note)
     rows = Counter(note.rows)
-    rows.update(_remove_derived(connection, ids, note))
+    rows.update(_remove_derived(connection, stone, ids, note))
     rows.update(_remove_jobs(connection, stone, note))
     rows.update(_mark_models(connection, ids, note))
     for chunk in in_chunks(ids):
@@ -150,10 +151,14 @@ def _note_files(connection: Connection, ids: Iterable[str], note: Removal) -> No
         note.files += [list(row) for row in connection.execute(query)]
 
 
-def _remove_derived(connection: Connection, ids: tuple[str, ...], note: Removal) -> Counter[str]:
-    d, of = tables.derived, tables.derived_from
+def _remove_derived(connection: Connection, stone: Tombstone, ids: tuple[str, ...], note: Removal) -> Counter[str]:
+    d, of, whose = tables.derived, tables.derived_from, tables.derived_patients
     withdrawn = set(ids)
-    for file in paths_of(connection, ids):
+    if stone.kind is SubjectKind.PATIENT:
+        files = paths_of(connection, ids, patient_ids=[stone.subject_id])
+    else:
+        files = tuple(sorted({*paths_of(connection, ids), *paths_of_any_photo(connection, note.patient_id)}))
+    for file in files:
         note.derived.append([str(file.kind), file.path])
         if file.kind in OF_MANY:
             query = select(of.c.photo_id).join(d, d.c.id == of.c.derived_id).where(d.c.path == file.path)
@@ -163,6 +168,7 @@ def _remove_derived(connection: Connection, ids: tuple[str, ...], note: Removal)
     for chunk in in_chunks([path for _, path in note.derived]):
         made = select(d.c.id).where(d.c.path.in_(chunk))
         count["derived_from"] += _delete(connection, of.c.derived_id.in_(made), of)
+        count["derived_patients"] += _delete(connection, whose.c.derived_id.in_(made), whose)
         count["derived"] += _delete(connection, d.c.path.in_(chunk), d)
     return count
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
 from deciface.cases import Case, Encoding, Photo
 from deciface.consent import Action, Decision, may, may_send
 from deciface.errors import InputError, NoGalleryError
 from deciface.space import Gallery
 from deciface.store import gallery_cache, opening, pages, people, photo_rows, tables, vectors, versions
+from deciface.store.case_rows import in_chunks
 from deciface.store.pages import ListedCase
 from deciface.store.policy_sql import facts_of
 from deciface.store.session import Session
+from deciface.store.tombstones import read_gone
 
 _MOST_OF_A_PAGE = 1000
 
@@ -90,9 +92,36 @@ class Serving(Session):
         return self.files.get(file)
 
     def has_image(self, photo_id: str) -> bool:
-        """Whether the image of a photo is stored, not its description alone; false for a photo that is not there."""
+        """Whether the image of a photo is stored, not its description alone; false for one the user may not see."""
         with self._read() as connection:
-            return photo_rows.file_of(connection, photo_id) is not None
+            return bool(self._visible(connection, [photo_id], tables.photos.c.file_sha256.is_not(None)))
+
+    def known_photos(self, photo_ids: Collection[str]) -> frozenset[str]:
+        """Which of these photos are stored, as far as the user may see them."""
+        with self._read() as connection:
+            return self._visible(connection, photo_ids, true())
+
+    def _visible(
+        self, connection: Connection, photo_ids: Collection[str], which: ColumnElement[bool]
+    ) -> frozenset[str]:
+        p, where = tables.photos.c, self._allowed(Action.SEE)
+        query = select(p.id).join(tables.patients, tables.patients.c.id == p.patient_id).where(where, which)
+        found: set[str] = set()
+        for some in in_chunks(sorted(set(photo_ids))):
+            found.update(connection.execute(query.where(p.id.in_(some))).scalars())
+        return frozenset(found)
+
+    def withdrawn_photos(self, photo_ids: Collection[str]) -> frozenset[str]:
+        """Which of these photos were withdrawn, alone or with their patient, and so are left out of every import.
+
+        Raises
+        ------
+        AccessError
+            The user may add nothing.
+        """
+        self._allowed(Action.ADD)
+        with self._read() as connection:
+            return frozenset(photo_ids) & read_gone(connection).photos
 
     def decisions(
         self, action: Action, patient_ids: Collection[str], *, to_site: str | None = None
@@ -113,7 +142,7 @@ class Serving(Session):
             facts = facts_of(connection, patient_ids)
         found = {patient_id: may(self.actor, action, record, on=on) for patient_id, record in facts.items()}
         if action in (Action.EXPORT, Action.EXPORT_PHOTO):
-            sent = {patient_id: may_send(record, to_site, on=on) for patient_id, record in facts.items()}
+            sent = {patient_id: may_send(record, to_site, action=action, on=on) for patient_id, record in facts.items()}
             found = {i: decision and sent[i] for i, decision in found.items()}
         return found
 

@@ -204,8 +204,17 @@ derived = Table(
     Column("path", Text, nullable=False, unique=True),
     Column("created_at", Text, nullable=False),
 )
-"""Files made from photos: crops, heatmaps, composites, centroids, reports, exports. `path` is relative to the
-workspace, or absolute where it was written outside."""
+"""Files made of people: crops, heatmaps, composites, centroids, reports, exports. `path` is relative to the workspace,
+or absolute where it was written outside."""
+
+derived_patients = Table(
+    "derived_patients",
+    metadata,
+    Column("derived_id", ForeignKey("derived.id", ondelete="CASCADE"), primary_key=True),
+    Column("patient_id", Text, primary_key=True),
+    Index("ix_derived_patients_patient_id", "patient_id"),
+)
+"""Whose data a file holds, with or without a photo."""
 
 derived_from = Table(
     "derived_from",
@@ -214,6 +223,7 @@ derived_from = Table(
     Column("photo_id", Text, primary_key=True),
     Index("ix_derived_from_photo_id", "photo_id"),
 )
+"""From which photos a file was made. One that names none of a patient's photos may show any of them."""
 
 trained_models = Table(
     "trained_models",

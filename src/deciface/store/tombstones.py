@@ -66,6 +66,24 @@ def read_tombstones(connection: Connection, *, pending: bool = False) -> dict[tu
     return {stone.key: stone for stone in stones}
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Ids that are not stored again: patients, and photos that were withdrawn alone or with their patient."""
+
+    patients: frozenset[str]
+    photos: frozenset[str]
+
+
+def read_gone(connection: Connection) -> Gone:
+    """Read who and what was withdrawn."""
+    stones = read_tombstones(connection).values()
+    photos = {photo_id for stone in stones for photo_id in stone.photo_ids}
+    return Gone(
+        frozenset(stone.subject_id for stone in stones if stone.kind is SubjectKind.PATIENT),
+        frozenset(photos | {stone.subject_id for stone in stones if stone.kind is SubjectKind.PHOTO}),
+    )
+
+
 def read_lines(path: Path, *, workspace: str) -> tuple[Tombstone, ...]:
     """Read ``withdrawn.jsonl``; nothing when there is no such file. A last line cut short by a crash is left out.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_, update
 
-from deciface.cases import Encoding, View
+from deciface.cases import NOT_STATED, Encoding, View
 from deciface.errors import InputError, MismatchError
 from deciface.store import tables
 
@@ -57,11 +57,21 @@ class StoredPhoto:
     views: tuple[StoredView, ...]
 
 
-def insert_encodings(connection: Connection, encodings: Iterable[Encoding]) -> int:
+def insert_encodings(
+    connection: Connection,
+    encodings: Iterable[Encoding],
+    *,
+    allow: Callable[[Collection[str]], None] = lambda _photo_ids: None,
+) -> int:
     """Store encodings that are not stored yet; return how many were new.
 
     Reads the encodings in batches, so an iterator of any length takes a few megabytes. A batch is stored when it has
     been checked: run this in a transaction that is rolled back on an error, then all are stored or none.
+
+    Parameters
+    ----------
+    allow
+        Is asked about the photos of every batch before anything of it is compared; raises to refuse.
 
     Raises
     ------
@@ -74,6 +84,7 @@ def insert_encodings(connection: Connection, encodings: Iterable[Encoding]) -> i
     statement = _statement(connection.dialect.name, halves=halves)
     inserted = 0
     for batch in _batches(encodings):
+        allow({encoding.photo_id for encoding in batch})
         new = _new(connection, batch)
         if new:
             rows = [tuple(values[name] for name in _NAMES) for values in new]
@@ -208,6 +219,7 @@ def _new(connection: Connection, batch: Sequence[Encoding]) -> list[dict[str, An
     photos = tables.photos.c
     found = connection.execute(select(photos.id, photos.sha256).where(photos.id.in_(ids)))
     pixels = {row.id: row.sha256 for row in found}
+    pixels |= _adopted(connection, batch, {photo_id for photo_id, sha256 in pixels.items() if sha256 == NOT_STATED})
     stored: dict[_Key, Mapping[str, Any]] = {}
     query = select(tables.encodings).where(_columns.photo_id.in_(ids), _one_of({e.view for e in batch}))
     for row in connection.execute(query).mappings():
@@ -225,6 +237,27 @@ def _new(connection: Connection, batch: Sequence[Encoding]) -> list[dict[str, An
                 f"{stored[key]['encoder_sha256'][:12]}, crop {stored[key]['crop_version']}); nothing was stored"
             )
     return new
+
+
+def _adopted(connection: Connection, batch: Sequence[Encoding], described: Collection[str]) -> dict[str, str]:
+    """Pixel hashes of photos that were only described and have no encoding yet: those of the pixels encoded elsewhere.
+
+    Raises `MismatchError` when these are the pixels of another photo.
+    """
+    stated = {e.photo_id: e.photo_sha256 for e in batch if e.photo_id in described and e.photo_sha256 != NOT_STATED}
+    if not stated:
+        return {}
+    encoded = connection.execute(select(_columns.photo_id).where(_columns.photo_id.in_(sorted(stated)))).scalars()
+    stated = {photo_id: sha256 for photo_id, sha256 in stated.items() if photo_id not in set(encoded)}
+    photos = tables.photos.c
+    taken = connection.execute(select(photos.id, photos.sha256).where(photos.sha256.in_(sorted(stated.values())))).all()
+    for photo_id, sha256 in stated.items():
+        if any(row.sha256 == sha256 for row in taken) or list(stated.values()).count(sha256) > 1:
+            raise MismatchError(
+                f"the encoding of photo '{photo_id}' was made from the pixels of another photo; correct its photo id"
+            )
+        connection.execute(update(tables.photos).where(photos.id == photo_id).values(sha256=sha256))
+    return stated
 
 
 def _same(stored: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
@@ -245,12 +278,6 @@ def _values(encoding: Encoding, pixels: Mapping[str, str]) -> dict[str, Any]:
             f"photo '{encoding.photo_id}' is stored with pixels {pixels[encoding.photo_id][:12]} but its encoding was "
             f"made from {encoding.photo_sha256[:12]}; encode the photo again"
         )
-    vector = np.asarray(encoding.vector)
-    if vector.ndim != 1 or not len(vector) or not np.isfinite(vector).all():
-        raise InputError(
-            f"photo '{encoding.photo_id}', view {encoding.view}: a vector of shape {vector.shape} with "
-            f"{int((~np.isfinite(vector)).sum())} NaN or infinite numbers; (d,) finite ones are needed"
-        )
     return {
         "photo_id": encoding.photo_id,
         "model": encoding.view.model,
@@ -260,8 +287,25 @@ def _values(encoding: Encoding, pixels: Mapping[str, str]) -> dict[str, Any]:
         "photo_sha256": encoding.photo_sha256,
         "crop_version": encoding.crop_version,
         "encoder_sha256": encoding.encoder_sha256,
-        "vector": vector.astype("<f4").tobytes(),
+        "vector": stored_bytes(encoding),
     }
+
+
+def stored_bytes(encoding: Encoding) -> bytes:
+    """Return a vector as it is stored, little-endian float32.
+
+    Raises
+    ------
+    InputError
+        Not (d,) finite numbers.
+    """
+    vector = np.asarray(encoding.vector)
+    if vector.ndim != 1 or not len(vector) or not np.isfinite(vector).all():
+        raise InputError(
+            f"photo '{encoding.photo_id}', view {encoding.view}: a vector of shape {vector.shape} with "
+            f"{int((~np.isfinite(vector)).sum())} NaN or infinite numbers; (d,) finite ones are needed"
+        )
+    return vector.astype("<f4").tobytes()
 
 
 def _takes_halves(connection: Connection) -> bool:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sqlalchemy import Connection, func, select, text
 
-from deciface.errors import StorageError
+from deciface.consent import Action, may
+from deciface.errors import AccessError, StorageError
 from deciface.store import engines, tables
 from deciface.store.audit import ChainCheck, Head, check_chain
 from deciface.store.certificate import Certificate
 from deciface.store.derived import Derived, DerivedKind
-from deciface.store.photo_files import PhotoFolder, StoredFile
+from deciface.store.photo_files import StoredFile
 from deciface.store.session import Session
 from deciface.store.tombstones import WITHDRAWN, SubjectKind, read_lines, read_tombstones, workspace_id
 
@@ -75,9 +76,14 @@ def verify(workspace: Session, *, expected_head: Head | None = None) -> Verifica
 
     Raises
     ------
+    AccessError
+        The user may not read the audit trail.
     StorageError
         The database cannot be read at all.
     """
+    on = workspace.clock().astimezone().date()
+    if not (decision := may(workspace.actor, Action.AUDIT, on=on)):
+        raise AccessError(decision.reason)
     with engines.told(str(workspace.root)), engines.read(workspace.engine) as connection:
         chain = check_chain(connection, expected_head)
         findings = [
@@ -143,18 +149,13 @@ def _of_the_images(workspace: Session, connection: Connection) -> Iterator[Findi
             workspace.files.get(file)
         except StorageError as error:
             yield _error(f"photo {photo_id}", str(error))
-    if isinstance(workspace.files, PhotoFolder):
-        pending = {sha for (sha,) in connection.execute(select(p.file_sha256).where(p.file_sha256.is_not(None)))}
-        yield from _without_rows(workspace.files.folder, known, pending)
-
-
-def _without_rows(folder: Path, known: set[str], rows: set[str]) -> Iterator[Finding]:
-    """Left by interrupted imports, which take them over when they are run again."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in known and path.stem not in rows:
-            yield _note(
-                f"photos/{name}", "no photo has this file; import again what was interrupted, or delete the file"
+    rows = {sha for (sha,) in connection.execute(select(p.file_sha256).where(p.file_sha256.is_not(None)))}
+    for name in workspace.files.names():
+        if name not in known and PurePosixPath(name).stem not in rows:
+            yield _warning(
+                f"photos/{name}",
+                "no photo has this file: an import was interrupted; import again, or delete the file (the next "
+                "withdrawal does)",
             )
 
 

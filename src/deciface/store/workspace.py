@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -12,14 +12,17 @@ from deciface.consent import Action
 from deciface.errors import DeciFaceError, MismatchError
 from deciface.store import engines, erasure, opening, people, photo_rows, vectors, versions
 from deciface.store import users as user_rows
-from deciface.store.adding import Added, Additions, Stated, differing_facts, plan, refuse_unstorable
+from deciface.store.adding import FACTS, Added, Additions, Stated, differing_facts, plan, refuse_unstorable
 from deciface.store.case_rows import read_facts
 from deciface.store.certificate import Certificate
+from deciface.store.consents import replace_consents, touch
 from deciface.store.custody import Custody
 from deciface.store.photo_files import StoredFile, open_files
 from deciface.store.session import Clock, utc_now
 from deciface.store.settings import Settings
+from deciface.store.spool import laid_aside
 from deciface.store.tombstones import SubjectKind
+from deciface.store.updating import photos_updated, updated
 
 
 class Workspace(Custody):
@@ -73,12 +76,13 @@ class Workspace(Custody):
         """Open a workspace for a user; a name that it does not know may do nothing.
 
         An older schema is brought to the newest, and a withdrawal that was interrupted, or that a restored backup does
-        not know, is carried out. A folder that may not be written to is opened for reading.
+        not know, is carried out; photos that an import took out of a container and left are removed after a day. A
+        folder that may not be written to is opened for reading, unless a withdrawal is still to be carried out in it.
 
         Raises
         ------
         StorageError
-            Not a workspace, a damaged one, or one of a newer DeciFace.
+            Not a workspace, a damaged one, one of a newer DeciFace, or one in which a withdrawal cannot be carried out.
         """
         name = user or opening.system_user()
         settings, engine = opening.connect(root)
@@ -86,8 +90,11 @@ class Workspace(Custody):
             with engines.told(str(root)), engines.read(engine) as connection:
                 actor = user_rows.read_actor(connection, name)
             workspace = cls(root, engine, actor, clock, open_files(root / opening.PHOTOS, settings.blobs))
-            if not engines.is_readonly(engine):
+            if engines.is_readonly(engine):
+                erasure.refuse_unfinished(workspace)
+            else:
                 erasure.resume(workspace, now=clock())
+                opening.clear_imports(root / opening.CACHE, now=clock())
         except BaseException:
             engine.dispose()
             raise
@@ -95,6 +102,9 @@ class Workspace(Custody):
 
     def add_case(self, case: Case, *, images: Mapping[str, bytes] | None = None, origin: str = "") -> Added:
         """Store a case with its photos; photos that a stored case does not have yet are added to it.
+
+        A withdrawn photo is left out (`withdrawn_photos` tells which). A consent that the case gives as withdrawn ends
+        the one in force that is recorded, even when the case is refused because it contradicts other stored facts.
 
         Parameters
         ----------
@@ -179,7 +189,12 @@ class Workspace(Custody):
         photos = additions.photos_by_patient()
         for patient_id, photo_ids in photos.items():
             self._log(connection, "add", patient_id, {"photos": photo_ids, "origin": origin})
-        if photos:
+        for patient_id, ended in additions.ended.items():
+            replace_consents(connection, patient_id, ended)
+            touch(connection, patient_id, at=at)
+            scopes = sorted({consent.scope.value for consent in ended if consent.withdrawn_on is not None})
+            self._log(connection, "withdraw consent", patient_id, {"scopes": scopes, "origin": origin})
+        if photos or additions.ended:
             versions.count_up(connection)
 
     def change_case(self, case: Case) -> tuple[str, ...]:
@@ -212,10 +227,44 @@ class Workspace(Custody):
                 versions.count_up(connection)
         return changed
 
+    def update_case(self, case: Case) -> tuple[str, ...]:
+        """Give a stored case and its stored photos what a source states; return the names of what changed.
+
+        What the source leaves open (a field at its default) stays as it is. Of photos that are stored, what they
+        have of their own is corrected; those that are not are left to `add_case`. Consents that the source gives as
+        withdrawn are ended, new ones are recorded, and none that was withdrawn is brought back: one in force to a use
+        that has been withdrawn is taken only when it was signed later.
+
+        Raises
+        ------
+        AccessError
+            The user may not change it.
+        MismatchError
+            A real person made simulated, or a photo with other pixels than are stored.
+        InputError
+            No such case, or one that not every database would keep as it is.
+        """
+        refuse_unstorable(case)
+        with self._write() as connection:
+            self._require(connection, Action.EDIT, [case.id])
+            stored = people.read_cases(connection, [case.id])[0]
+            new = updated(stored, case)
+            photos = list(photos_updated(stored, case.photos))
+            facts = tuple(name for name in FACTS if getattr(stored, name) != getattr(new, name))
+            changed = dict.fromkeys((*facts, *(name for _, names in photos for name in names)))
+            if changed:
+                people.replace_case(connection, new, at=self._now())
+                for photo, _ in photos:
+                    photo_rows.correct_photo(connection, photo)
+                detail = {"facts": list(changed), "photos": [photo.id for photo, _ in photos]}
+                self._log(connection, "change", case.id, detail)
+                versions.count_up(connection)
+        return tuple(changed)
+
     def add_encodings(self, encodings: Iterable[Encoding]) -> int:
         """Store encodings of photos that are stored, all or none; return how many were new.
 
-        The iterable is read within the transaction, a few at a time.
+        The iterable is read to its end first, a few at a time, while others may write.
 
         Raises
         ------
@@ -228,17 +277,17 @@ class Workspace(Custody):
         StorageError
             The disk is full, or the database is locked.
         """
+        engines.refuse_readonly(self.engine)
+        self._allowed(Action.ENCODE)
         photo_ids: dict[str, None] = {}
+        with laid_aside(encodings, self.root / opening.CACHE) as read, self._write() as connection:
 
-        def noted() -> Iterator[Encoding]:
-            for encoding in encodings:
-                photo_ids[encoding.photo_id] = None
-                yield encoding
+            def allow(some: Collection[str]) -> None:
+                photo_ids.update(dict.fromkeys(sorted(some)))
+                owners = photo_rows.patients_of(connection, some)
+                self._require(connection, Action.ENCODE, set(owners.values()))
 
-        with self._write() as connection:
-            new = vectors.insert_encodings(connection, noted())
-            owners = photo_rows.patients_of(connection, photo_ids)
-            self._require(connection, Action.ENCODE, set(owners.values()))
+            new = vectors.insert_encodings(connection, read, allow=allow)
             if new:
                 versions.count_up(connection)
                 record = next(iter(photo_ids)) if len(photo_ids) == 1 else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -146,8 +147,7 @@ def demonstrate(
     kept = replace(table, cases=tuple(c for c in table.cases if c[1].id not in out))
     asked = [r for r in rows if r[1].patient.id in out]
     root = folder / "workspace"
-    workspace = Workspace.open(root) if root.exists() else Workspace.create(root)
-    with workspace:
+    with _own_workspace(root) as workspace:
         with progress("importing the gallery", sum(len(case.photos) for _, case in kept.cases)) as advance:
             import_table(cohort / "cases.csv", workspace, store=store, table=kept, advance=advance)
         gallery = workspace.gallery()
@@ -182,6 +182,16 @@ def demonstrate(
         accuracy=accuracy,
         shown=shown,
     )
+
+
+def _own_workspace(root: Path) -> Workspace:
+    """The demonstration's workspace: made again where an older version of DeciFace left one it cannot open."""
+    if root.exists():
+        try:
+            return Workspace.open(root)
+        except StorageError:
+            shutil.rmtree(root)
+    return Workspace.create(root)
 
 
 def _held_out(rows: list[tuple[int, CaseRow]]) -> set[str]:

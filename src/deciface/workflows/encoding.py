@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,7 +175,7 @@ def iter_encoded(
     names: Sequence[str] | None = None,
     processes: int | None = None,
     keep_png: bool = False,
-) -> Iterator[EncodedPhoto | Problem]:
+) -> Generator[EncodedPhoto | Problem, None, None]:
     """Encode many photos one after the other, in order; the models are loaded once a process.
 
     A photo that cannot be encoded becomes a problem and stops nobody else.

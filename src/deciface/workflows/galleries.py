@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from deciface.cases import Encoding, Photo
@@ -11,7 +12,6 @@ from deciface.formats.case_table import read_table
 from deciface.formats.encodings import SUFFIXES, read_encodings
 from deciface.space import Gallery
 from deciface.store import Workspace
-from deciface.workflows.importing import photo_of
 
 
 def open_gallery(path: Path, *, cases: Path | None = None, models: Collection[str] | None = None) -> Gallery:
@@ -47,7 +47,7 @@ def open_gallery(path: Path, *, cases: Path | None = None, models: Collection[st
 
 
 def joined(encodings: list[Encoding], cases: Path, *, source: str) -> Gallery:
-    """Join encodings with a case table by photo: the path in the table, or its file name.
+    """Join encodings with a case table by photo: its id, the path in the table, or the name of its file.
 
     Raises
     ------
@@ -56,13 +56,12 @@ def joined(encodings: list[Encoding], cases: Path, *, source: str) -> Gallery:
     """
     sha256 = {e.photo_id: e.photo_sha256 for e in encodings}
     photos: list[Photo] = []
-    for _, row in read_table(cases).rows:
-        below = row.photo_path
-        if below.is_relative_to(cases.parent):
-            below = below.relative_to(cases.parent)
-        name = next((n for n in (below.as_posix(), row.photo_path.name) if n in sha256), None)
-        if name is not None:
-            photos.append(photo_of(row, photo_id=name, sha256=sha256[name]))
+    for _, case in read_table(cases).cases:
+        for photo in case.photos:
+            called = (photo.id, photo.file_name, photo.file_name.rsplit("/", 1)[-1])
+            name = next((n for n in called if n in sha256), None)
+            if name is not None:
+                photos.append(replace(photo, id=name, sha256=sha256[name]))
     if not photos:
         raise NoGalleryError(f"no photo of '{cases.name}' is encoded in '{source}'; encode them: deciface encode")
     named = {p.id for p in photos}

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Literal
 
-from deciface.cases import NOT_STATED, Case, Consent, Phenotype, Photo, TermState
-from deciface.errors import DeciFaceError, InputError, MismatchError, NothingFoundError
+from deciface.cases import NOT_STATED, Case, Consent, Photo
+from deciface.errors import (
+    DeciFaceError,
+    MismatchError,
+    NothingFoundError,
+    NothingImportedError,
+    StorageError,
+)
 from deciface.faces import Verdict
-from deciface.formats.case_cells import CaseRow, CasesTable
+from deciface.formats.case_cells import CasesTable
 from deciface.formats.case_table import read_table
-from deciface.formats.encodings import iter_encodings
 from deciface.formats.exchange import PhotoFile, ReadCases
 from deciface.models import ModelStore
 from deciface.ontology import HpoTerms
 from deciface.store import Added, Workspace
 from deciface.workflows.encoding import DEFAULT_ENSEMBLE, EncodedPhoto, iter_encoded
 from deciface.workflows.encoding import Problem as EncodingProblem
+from deciface.workflows.preparing import Remarks, with_current_features, with_vouched
 
+CACHE = "cache"
+"""Folder of a workspace for what may be made again."""
 BATCH = 200
 """Cases without image files are stored so many at a time."""
 
@@ -64,19 +70,6 @@ class Imported:
     problems: tuple[str, ...]
 
 
-def photo_of(row: CaseRow, *, photo_id: str, sha256: str) -> Photo:
-    """Make the record of a photo from its row."""
-    return Photo(
-        id=photo_id,
-        patient=row.patient,
-        sha256=sha256,
-        age_years=row.age_years,
-        diagnoses=row.diagnoses,
-        unaffected=row.unaffected,
-        phenotypes=row.phenotypes,
-    )
-
-
 def import_table(
     path: Path,
     workspace: Workspace,
@@ -100,7 +93,7 @@ def import_cases(
     store: ModelStore,
     origin: str = "csv",
     ensemble: str = DEFAULT_ENSEMBLE,
-    attested: Sequence[Consent] = (),
+    vouched: Sequence[Consent] = (),
     terms: HpoTerms | None = None,
     update: bool = False,
     advance: Callable[[], None] = lambda: None,
@@ -115,12 +108,12 @@ def import_cases(
         Where everything goes.
     store, ensemble
         Models; needed when there are images.
-    attested
-        Consents that the importing user vouches for, recorded for real people of whom the source states none.
+    vouched
+        Consents that the importing user vouches for, recorded for real people of whom none was ever recorded.
     terms
         To find features that were written by name, and to bring replaced ids up to date; None leaves them as they are.
     update
-        Give stored cases the facts of the source; otherwise a contradiction is a problem.
+        Give stored cases the facts that the source states; otherwise a contradiction is a problem.
     advance
         Called after every image, and after every case without one.
 
@@ -128,17 +121,25 @@ def import_cases(
     ------
     NothingFoundError
         When the source has no usable case.
-    InputError
-        When no case could be imported; the message holds the first problem.
+    NothingImportedError
+        When no case could be imported; it holds all problems.
+    StorageError
+        When the disk is full or the database stays locked; what was imported is kept, the same import can be run again.
     """
     if not source.cases:
         raise NothingFoundError(f"'{name}' has no case that can be imported{_first(source.problems)}")
-    run = _Run(workspace, name, origin, update=update, advance=advance)
-    run.problems += [str(problem) for problem in source.problems]
-    prepared = [(row, _prepared(case, attested, terms, run, row)) for row, case in source.cases]
-    run.add(prepared, source, store=store, ensemble=ensemble)
+    remarks = Remarks(name, problems=[str(problem) for problem in source.problems])
+    cases = with_vouched(source.cases, vouched, workspace)
+    if terms is not None:
+        cases = [(row, with_current_features(case, row, terms, remarks)) for row, case in cases]
+    run = _Run(workspace, remarks, origin, update=update, advance=advance)
+    run.add(cases, source, store=store, ensemble=ensemble)
     if run.added + run.there == 0:
-        raise InputError(f"none of the {len(source.cases)} cases of '{name}' could be imported{_first(run.problems)}")
+        own = remarks.problems[len(source.problems) :] or remarks.problems  # why, before what was odd in the file
+        raise NothingImportedError(
+            f"none of the {len(source.cases)} cases of '{name}' could be imported{_first(own)}",
+            problems=tuple(remarks.problems),
+        )
     return Imported(
         run.added,
         run.there,
@@ -147,32 +148,9 @@ def import_cases(
         run.photos_there,
         len(source.cases),
         run.encodings,
-        tuple(run.notes),
-        tuple(run.problems),
+        tuple(remarks.notes),
+        tuple(remarks.problems),
     )
-
-
-def _prepared(case: Case, attested: Sequence[Consent], terms: HpoTerms | None, run: _Run, row: int) -> Case:
-    """The case with vouched-for consents and with the features that could be found by name."""
-    if attested and not case.consents and not case.patient.simulated:
-        case = replace(case, consents=tuple(attested))
-    if terms is None:
-        return case
-    found: dict[str, Phenotype] = {}
-    for phenotype in case.phenotypes:
-        now = terms.find(phenotype.term)
-        if now is None:
-            run.problems.append(f"{run.name}, row {row}: {phenotype.term} is not in {terms.release}; kept as it is")
-        elif now.note:
-            run.notes.append(f"{run.name}, row {row}: {now.note}")
-        found.setdefault(now.id if now else phenotype.term, replace(phenotype, term=now.id if now else phenotype.term))
-    for where, text in case.as_written:
-        named = terms.find(text.lstrip("!-").strip()) if where == "hpo" else None
-        if named is not None:
-            state = TermState.EXCLUDED if text.startswith(("!", "-")) else TermState.PRESENT
-            found.setdefault(named.id, Phenotype(named.id, state, label=named.name))
-            run.notes.append(f"{run.name}, row {row}: '{text}' was taken as {named.id} {named.name}")
-    return replace(case, phenotypes=tuple(found.values())).with_photos(case.photos)
 
 
 @dataclass
@@ -180,7 +158,7 @@ class _Run:
     """One import under way, and what it has done so far."""
 
     workspace: Workspace
-    name: str
+    remarks: Remarks
     origin: str
     update: bool
     advance: Callable[[], None]
@@ -190,38 +168,53 @@ class _Run:
     photos: int = 0
     photos_there: int = 0
     encodings: int = 0
-    notes: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
     _batch: list[tuple[int, Case]] = field(default_factory=list)
 
     def add(self, cases: Sequence[tuple[int, Case]], source: ReadCases, *, store: ModelStore, ensemble: str) -> None:
         """Add all cases in order; those with images are encoded by a pool of processes meanwhile."""
-        unconsented = self._without_consent([case for _, case in cases if _images(case, source)])
-        files = [
-            (photo.id, source.photo_files[photo.id])
-            for _, case in cases
-            if case.id not in unconsented
-            for photo in _images(case, source)
-        ]
+        cases = self._without_withdrawn(cases)
+        refused = self._without_consent([case for _, case in cases if _images(case, source)])
         with ExitStack() as stack:
-            paths = list(_on_disk(files, stack))
-            names = [photo_id for photo_id, _ in files]
-            encoded = (
-                iter_encoded(paths, store=store, ensemble=ensemble, names=names, keep_png=True) if files else iter(())
+            files, broken = _on_disk(
+                [
+                    (photo.id, source.photo_files[photo.id])
+                    for _, case in cases
+                    if case.id not in refused
+                    for photo in _images(case, source)
+                ],
+                self.workspace.root / CACHE,
+                stack,
             )
+            encoded: Iterator[EncodedPhoto | EncodingProblem] = iter(())
+            if files:
+                found = iter_encoded(
+                    list(files.values()), store=store, ensemble=ensemble, names=list(files), keep_png=True
+                )
+                encoded = stack.enter_context(closing(found))
             for row, case in cases:
                 images = _images(case, source)
                 if not images:
                     self._later(row, case)
-                elif case.id in unconsented:
-                    self._problem(
+                elif case.id in refused:
+                    self.remarks.problem(
                         row,
                         f"no consent is recorded for patient '{case.id}': nothing of them was stored; fill in the "
                         "consent column, or vouch for it with --consent",
                     )
                 else:
-                    self._with_images(row, case, [next(encoded) for _ in images])
+                    self._say_missing(row, [photo for photo in images if photo.id not in files | broken])
+                    there = [photo for photo in images if photo.id in files | broken]
+                    self._with_images(row, case, [broken.get(photo.id) or next(encoded) for photo in there])
             self._flush()
+
+    def _without_withdrawn(self, cases: Sequence[tuple[int, Case]]) -> list[tuple[int, Case]]:
+        """Photos that were withdrawn stay out; the case they belong to comes in."""
+        gone = self.workspace.withdrawn_photos([photo.id for _, case in cases for photo in case.photos])
+        for row, case in cases:
+            for photo in case.photos:
+                if photo.id in gone:
+                    self.remarks.problem(row, f"photo '{photo.id}' was withdrawn; it was left out")
+        return [(row, case.with_photos(p for p in case.photos if p.id not in gone)) for row, case in cases]
 
     def _without_consent(self, cases: Collection[Case]) -> set[str]:
         """Real people of whom neither the source nor the workspace has a consent in force: not even encoded."""
@@ -246,58 +239,106 @@ class _Run:
         batch, self._batch = self._batch, []
         if not batch:
             return
-        known = {photo.id for stored in self.workspace.cases(ids=[c.id for _, c in batch]) for photo in stored.photos}
+        known = self.workspace.known_photos([photo.id for _, case in batch for photo in case.photos])
         outcomes = self.workspace.add_cases([case for _, case in batch], origin=self.origin)
         for (row, case), outcome in zip(batch, outcomes, strict=True):
-            self._count(row, case, outcome, known)
+            self._count(row, case, self._updated(case, outcome, {}), known)
+
+    def _say_missing(self, row: int, photos: Sequence[Photo]) -> None:
+        """Images that are not where the source says, unless the workspace has them: an edited export, for instance."""
+        for photo in photos:
+            if not self.workspace.has_image(photo.id):
+                self.remarks.problem(row, f"'{photo.file_name}' is not there: the photo is described only")
 
     def _with_images(self, row: int, case: Case, encoded: Sequence[EncodedPhoto | EncodingProblem]) -> None:
         good = {photo.name: photo for photo in encoded if isinstance(photo, EncodedPhoto)}
-        bad = {photo.photo: photo for photo in encoded if isinstance(photo, EncodingProblem)}
-        for _ in encoded:
+        called = {photo.id: photo.file_name or photo.id for photo in case.photos}
+        for photo in encoded:
             self.advance()
-        for problem in bad.values():
-            self._problem(row, problem.message)
+            if isinstance(photo, EncodingProblem):
+                self.remarks.problem(row, photo.message.replace(photo.photo, called[photo.photo]))
+        bad = {photo.photo for photo in encoded if isinstance(photo, EncodingProblem)}
+        again = self._there_by_pixels(row, case, good, called)
+        bad |= again
         photos = []
-        for photo in case.photos:
-            seen = good.get(photo.id)
-            if photo.id in bad:
+        for described in case.photos:
+            seen = good.get(described.id)
+            if described.id in bad:
                 continue
-            if seen is not None and photo.sha256 not in (NOT_STATED, seen.pixel_sha256):
-                self._problem(row, f"photo '{photo.id}' has other pixels than the source states; it was left out")
-                del good[photo.id]
+            if seen is not None and described.sha256 not in (NOT_STATED, seen.pixel_sha256):
+                self.remarks.problem(
+                    row, f"'{called[described.id]}' has other pixels than the source states; it was left out"
+                )
+                del good[described.id]
                 continue
-            photos.append(replace(photo, sha256=seen.pixel_sha256) if seen else photo)
-        if not photos:
+            photos.append(replace(described, sha256=seen.pixel_sha256) if seen else described)
+        if not photos and bad - again:
+            self.remarks.problem(row, f"patient '{case.id}' was not stored: none of their photos could be used")
             return
         case = case.with_photos(photos)
-        known = {photo.id for stored in self.workspace.cases(ids=[case.id]) for photo in stored.photos}
+        known = self.workspace.known_photos([photo.id for photo in photos])
         images = {name: photo.png or b"" for name, photo in good.items()}
-        try:
-            outcome: Added | DeciFaceError = self.workspace.add_case(case, images=images, origin=self.origin)
-        except DeciFaceError as error:
-            outcome = error
-        if not self._count(row, case, outcome, known, images):
+        if not self._count(row, case, self._updated(case, self._stored(case, images), images), known):
             return
         try:
             self.encodings += self.workspace.add_encodings(e for photo in good.values() for e in photo.encodings)
+        except StorageError:
+            raise
         except DeciFaceError as error:
-            self._problem(row, str(error))
-        self.notes += [f"{self.name}, row {row}: '{p.name}': {said}" for p in good.values() for said in _to_look_at(p)]
+            self.remarks.problem(row, str(error))
+        for photo in good.values():
+            for said in _to_look_at(photo):
+                self.remarks.note(row, f"'{called[photo.name]}': {said}")
 
-    def _count(
-        self,
-        row: int,
-        case: Case,
-        outcome: Added | DeciFaceError,
-        known: Collection[str],
-        images: Mapping[str, bytes] = MappingProxyType({}),
-    ) -> bool:
+    def _there_by_pixels(
+        self, row: int, case: Case, good: dict[str, EncodedPhoto], called: Mapping[str, str]
+    ) -> set[str]:
+        """Photos that the patient has already under another id: a folder was renamed, or a file is there twice."""
+        by_pixels = {p.sha256: p.id for stored in self.workspace.cases(ids=[case.id]) for p in stored.photos}
+        again = set()
+        for photo_id, photo in list(good.items()):
+            first = by_pixels.setdefault(photo.pixel_sha256, photo_id)
+            if first != photo_id:
+                self.remarks.note(row, f"'{called[photo_id]}' is photo '{first}' once more; it was not added again")
+                again.add(photo_id)
+                del good[photo_id]
+                self.photos_there += 1
+        return again
+
+    def _stored(self, case: Case, images: Mapping[str, bytes]) -> Added | DeciFaceError:
+        """Add a case, or say why it is refused; a full disk or a locked database ends the import."""
+        try:
+            return self.workspace.add_case(case, images=images, origin=self.origin)
+        except StorageError:
+            raise
+        except DeciFaceError as error:
+            return error
+
+    def _updated(
+        self, case: Case, outcome: Added | DeciFaceError, images: Mapping[str, bytes]
+    ) -> Added | DeciFaceError:
+        """With --update: give a stored case what the source states, then add the photos that are new."""
+        if not isinstance(outcome, MismatchError) or not self.update:
+            return outcome
+        try:
+            changed = self.workspace.update_case(case)
+            stored = self.workspace.case(case.id)
+        except StorageError:
+            raise
+        except DeciFaceError as error:
+            return error
+        self.changed += bool(changed)
+        there = {photo.id for photo in stored.photos}
+        new = [photo for photo in case.photos if photo.id not in there or photo.id in images]
+        by_id = {photo.id: photo for photo in stored.photos}
+        kept = [replace(by_id.get(photo.id, photo), sha256=photo.sha256) for photo in new]
+        return self._stored(stored.with_photos(kept), images) if kept else Added.ALREADY_THERE
+
+    def _count(self, row: int, case: Case, outcome: Added | DeciFaceError, known: Collection[str]) -> bool:
         """Count what became of a case; False when it is not in the workspace as given."""
-        if isinstance(outcome, MismatchError) and self.update:
-            outcome = self._changed(case, outcome, images)
         if isinstance(outcome, DeciFaceError):
-            self._problem(row, str(outcome))
+            hint = "" if self.update or not isinstance(outcome, MismatchError) else "; --update takes the new facts"
+            self.remarks.problem(row, f"{outcome}{hint}")
             return False
         self.added += outcome is Added.ADDED
         self.there += outcome is not Added.ADDED
@@ -305,40 +346,37 @@ class _Run:
         self.photos_there += sum(photo.id in known for photo in case.photos)
         return True
 
-    def _changed(self, case: Case, refused: MismatchError, images: Mapping[str, bytes]) -> Added | DeciFaceError:
-        """Give a stored case the facts of the source; its photos and consents stay, new consents are recorded."""
-        stored = next(iter(self.workspace.cases(ids=[case.id])), None)
-        if stored is None:
-            return refused
-        try:
-            changed = self.workspace.change_case(replace(case, consents=stored.consents).with_photos(stored.photos))
-            for consent in case.consents:
-                self.workspace.record_consent(case.id, consent)
-            outcome = self.workspace.add_case(case, images=images, origin=self.origin)
-        except DeciFaceError as error:
-            return error
-        self.changed += bool(changed)
-        return outcome
-
-    def _problem(self, row: int, message: str) -> None:
-        self.problems.append(f"{self.name}, row {row}: {message}")
-
 
 def _images(case: Case, source: ReadCases) -> list[Photo]:
     return [photo for photo in case.photos if photo.id in source.photo_files]
 
 
-def _on_disk(files: Sequence[tuple[str, PhotoFile]], stack: ExitStack) -> Iterator[Path]:
-    """Every image as a file; those that come out of a container lie in a temporary folder for the while."""
+def _on_disk(
+    files: Sequence[tuple[str, PhotoFile]], cache: Path, stack: ExitStack
+) -> tuple[dict[str, Path], dict[str, EncodingProblem]]:
+    """Every image as a file, by photo id, and those that could not be taken out of their container.
+
+    What is taken out lies in the workspace's cache for the while, which opening clears of what a killed import left.
+    """
+    paths: dict[str, Path] = {}
+    broken: dict[str, EncodingProblem] = {}
     folder: Path | None = None
-    for number, (_, file) in enumerate(files):
+    for number, (photo_id, file) in enumerate(files):
         if isinstance(file, Path):
-            yield file
+            if file.is_file():
+                paths[photo_id] = file
             continue
-        folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deciface-import-")))
-        taken = folder / f"{number}.png"
-        taken.write_bytes(file())
-        yield taken
+        if folder is None:
+            cache.mkdir(exist_ok=True)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="import-", dir=cache)))
+        try:
+            content = file()
+        except DeciFaceError as error:
+            broken[photo_id] = EncodingProblem(photo_id, str(error), error.exit_code)
+            continue
+        paths[photo_id] = folder / f"{number}.png"
+        paths[photo_id].write_bytes(content)
+    return paths, broken
 
 
 def _first(problems: Sequence[object]) -> str:
@@ -349,24 +387,3 @@ def _to_look_at(photo: EncodedPhoto) -> Iterator[str]:
     if photo.quality == Verdict.RETAKE:
         yield "quality: retake (deciface photo check says why)"
     yield from (remark for remark in photo.remarks if "faces found" in remark)
-
-
-def import_encodings(path: Path, workspace: Workspace, *, cut_names: bool = False) -> int:
-    """Add a file of encodings to photos that are in the workspace, all or none; return how many were new.
-
-    Parameters
-    ----------
-    path
-        ``.csv`` (GestaltMatcher-Arc's columns), ``.parquet`` or ``.npz``.
-    workspace
-        Has the photos, described or with images.
-    cut_names
-        Photo ids end at the first underscore of ``img_name``, as GestaltMatcher-Arc writes them (``12_aligned.jpg``).
-
-    Raises
-    ------
-    TableError, InputError, MismatchError, AccessError
-        A file that cannot be read, a photo that is not there, other pixels, a user who may not.
-    """
-    names: Literal["whole", "until-underscore"] = "until-underscore" if cut_names else "whole"
-    return workspace.add_encodings(iter_encodings(path, image_names=names))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface import __version__
+from deciface.errors import OptionError
 from deciface.faces import align
 from deciface.photos import read_photo
 from deciface.reports.case import CaseReport, ReportedPhoto, render
@@ -25,21 +26,17 @@ THUMBNAIL_PX = 176
 def write_report(diagnosis: FaceDiagnosis, path: Path, *, workspace: Workspace | None, now: dt.datetime) -> None:
     """Write the HTML report of a diagnosis, whole or not at all.
 
-    Pictures of gallery photos are shown for simulated people only. The workspace notes which of its photos the report
+    Pictures of gallery photos are shown for simulated people only. The workspace notes which of its patients the report
     names, so that it is erased with any of them.
 
     Raises
     ------
     StorageError
         When the file cannot be written.
-    AccessError
-        When the user may not see one of the photos that it names.
+    OptionError
+        When the path is a folder.
     """
     facts = diagnosis.facts
-    if workspace is not None:
-        named = {hit.photo_id for hit in diagnosis.ranking.photos}
-        named |= {out.photo_id for out in diagnosis.ranking.left_out}
-        workspace.register(DerivedKind.REPORT, path.absolute(), sorted(named))
     shown = [
         ("patient", facts.id),
         ("age", f"{facts.age_years:g} years" if facts.age_years is not None else None),
@@ -76,14 +73,30 @@ def write_report(diagnosis: FaceDiagnosis, path: Path, *, workspace: Workspace |
         ),
         now=now,
     )
+    if path.is_dir():
+        raise OptionError(f"'{path}' is a folder; name the report's file, e.g. {path / 'report.html'}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, page.encode())
+    if workspace is None:
+        write_whole(path, page.encode())
+        return
+    with workspace.deriving(DerivedKind.REPORT, [path], patients=_named(diagnosis, workspace)):
+        write_whole(path, page.encode())
+
+
+def _named(diagnosis: FaceDiagnosis, workspace: Workspace) -> frozenset[str]:
+    """Patients of the workspace whom the report shows or names: the asked one, whoever was left out, all neighbours."""
+    named = {hit.patient_id for hit in diagnosis.ranking.photos} | {p.patient_id for p in diagnosis.ranking.patients}
+    named |= {out.patient_id for out in diagnosis.ranking.left_out}
+    named |= {diagnosis.facts.id} if diagnosis.facts.id else set()
+    asked = {seen.photo.pixel_sha256 for seen in diagnosis.seen}
+    named |= {photo.patient.id for photo in workspace.photos() if photo.sha256 in asked}
+    return frozenset(case.id for case in workspace.cases(ids=named))
 
 
 def _thumbnails(diagnosis: FaceDiagnosis, workspace: Workspace) -> Mapping[str, NDArray[np.uint8]]:
     pictures = {}
     for hit in diagnosis.ranking.photos[:NEIGHBOURS_SHOWN]:
-        if hit.simulated:
+        if hit.simulated and workspace.has_image(hit.photo_id):
             pixels = read_photo(workspace.image_bytes(hit.photo_id), name=hit.photo_id).pixels
             h, w = pixels.shape[:2]
             side = min(h, w)

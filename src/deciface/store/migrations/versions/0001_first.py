@@ -256,6 +256,16 @@ def _photos() -> None:
     )
     op.create_index("ix_derived_from_photo_id", "derived_from", ["photo_id"], unique=False)
     op.create_table(
+        "derived_patients",
+        sa.Column("derived_id", TEXT, nullable=False),
+        sa.Column("patient_id", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["derived_id"], ["derived.id"], name=op.f("fk_derived_patients_derived_id_derived"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("derived_id", "patient_id", name=op.f("pk_derived_patients")),
+    )
+    op.create_index("ix_derived_patients_patient_id", "derived_patients", ["patient_id"], unique=False)
+    op.create_table(
         "trained_models",
         sa.Column("sha256", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=False),

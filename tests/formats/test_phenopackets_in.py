@@ -420,7 +420,7 @@ class TestPhotos:
         assert [(problem.column, problem.message) for problem in found.problems] == [
             (
                 "files[6]",
-                "photo left out: the id 'c' stands there twice; give each photo its own id in "
+                "photo left out: the id 'P1-92b3b1c4' stands there twice; give each photo its own id in "
                 "individualToFileIdentifiers",
             ),
             ("files[]", "not taken over; a case has no place for it, keep the source"),

@@ -1,0 +1,320 @@
+"""Accuracy from ranks: the published figures, and beside them the same per patient, with intervals.
+
+Published: the unit is the photo; accuracy inside each disorder, then the mean over disorders (macro), then the mean
+over the splits. Per patient: the unit is the patient, all their test photos one query; micro is the share of patients,
+macro the mean over disorders of the share of their patients. A patient tested in several splits counts once, with the
+mean over these splits. A disorder that the gallery does not have is a miss. A patient with several disorders is found
+when the best of them is (micro), and counts in each of them (macro).
+
+Intervals draw patients with replacement (`deciface.stats.bootstrap`, BCa). For macro every patient carries the weight
+1 / (tested patients of the disorder), so that the draw varies within disorders and in which disorders are drawn. Where
+all patients are found, or none, the bootstrap has no width to give, and the Clopper-Pearson interval stands instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deciface.evaluation.protocol import Experiment, Protocol
+from deciface.evaluation.ranks import Ranked, RankedRun, Ranks
+from deciface.stats.bootstrap import bootstrap, by_cluster
+from deciface.stats.proportions import Interval, clopper_pearson, proportion_interval
+
+Floats = NDArray[np.float64]
+
+TOP = (1, 5, 10, 30)
+MRR = "MRR"
+FEWEST_PATIENTS = 10
+"""Below this many patients a stratum is not given a figure."""
+SEVERAL = "several"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A share or mean reciprocal rank, 0 to 1, with its 95 % interval (None: too few to say)."""
+
+    value: float
+    interval: Interval | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedAccuracy:
+    """One row of the published table.
+
+    Parameters
+    ----------
+    experiment
+        Test / gallery.
+    gallery_photos, test_photos
+        Means over the splits.
+    disorders
+        Mean number of disorders tested.
+    splits
+        How many runs the means are over.
+    top
+        Macro accuracy by k of top-k.
+    """
+
+    experiment: Experiment
+    gallery_photos: float
+    test_photos: float
+    disorders: float
+    splits: int
+    top: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientAccuracy:
+    """One row of the table per patient.
+
+    Parameters
+    ----------
+    experiment, patients, disorders
+        Which, and how many were tested.
+    covered
+        Share of patients (a mean over splits) with a disorder of theirs in the gallery: no better can be had.
+    chance
+        Expected top-1, micro, of a ranking in random order.
+    micro, macro
+        By name: ``top-1`` .. and ``MRR``.
+    """
+
+    experiment: Experiment
+    patients: int
+    disorders: int
+    covered: float
+    chance: float
+    micro: Mapping[str, Figure]
+    macro: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class StratumAccuracy:
+    """Micro accuracy of some patients of one experiment; `figures` is empty below `FEWEST_PATIENTS`."""
+
+    experiment: Experiment
+    by: str
+    stratum: str
+    patients: int
+    disorders: int
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, eq=False)
+class _Patients:
+    """Every tested patient once.
+
+    Parameters
+    ----------
+    numbers
+        (p,) patient numbers, sorted.
+    best
+        (p, columns) values of the best own label, means over runs; columns are top-k.. and MRR.
+    found
+        (p,) share of runs in which the gallery had one of their labels.
+    of, labels
+        (m,) place in `numbers` and (m,) label, of every patient and own label.
+    values
+        (m, columns).
+    """
+
+    numbers: NDArray[np.intp]
+    best: Floats
+    found: Floats
+    of: NDArray[np.intp]
+    labels: NDArray[np.intp]
+    values: Floats
+
+
+def published(ranked: Ranked, *, top: Sequence[int] = TOP) -> tuple[PublishedAccuracy, ...]:
+    """Macro by disorder, per photo, averaged over the splits of each experiment; ours is not among them."""
+    rows = []
+    for experiment, runs in _by_experiment(ranked).items():
+        if experiment is Experiment.ONE_OUT:
+            continue
+        macro = np.array([_macro(run.by_photo, top) for run in runs])
+        rows.append(
+            PublishedAccuracy(
+                experiment,
+                float(np.mean([len(run.run.gallery) for run in runs])),
+                float(np.mean([len(run.run.test) for run in runs])),
+                float(np.mean([len(np.unique(run.by_photo.label)) for run in runs])),
+                len(runs),
+                dict(zip(top, macro.mean(axis=0).tolist(), strict=True)),
+            )
+        )
+    return tuple(rows)
+
+
+def per_patient(
+    ranked: Ranked, protocol: Protocol, *, seed: int, replicates: int = 2000, top: Sequence[int] = TOP
+) -> tuple[PatientAccuracy, ...]:
+    """Micro and macro with intervals over patients, coverage and mean reciprocal rank, for every experiment."""
+    rows = []
+    for experiment, runs in _by_experiment(ranked).items():
+        people = _patients(runs, top)
+        weights = 1.0 / np.bincount(people.labels)[people.labels]
+        names = _names(top)
+        micro = _figures(people.best, np.ones(len(people.best)), np.arange(len(people.best)), seed, replicates)
+        macro = _figures(people.values, weights, people.of, seed, replicates)
+        rows.append(
+            PatientAccuracy(
+                experiment,
+                len(people.numbers),
+                len(np.unique(people.labels)),
+                float(people.found.mean()),
+                float(np.mean([_chance(run, protocol) for run in runs])),
+                dict(zip(names, micro, strict=True)),
+                dict(zip(names, macro, strict=True)),
+            )
+        )
+    return tuple(rows)
+
+
+def by_stratum(
+    ranked: Ranked,
+    strata: Mapping[str, Sequence[str]],
+    owners: NDArray[np.intp],
+    *,
+    seed: int,
+    replicates: int = 2000,
+    top: Sequence[int] = TOP,
+) -> tuple[StratumAccuracy, ...]:
+    """Micro accuracy by what is known about the test photos.
+
+    Parameters
+    ----------
+    ranked
+        From `deciface.evaluation.ranks.rank_all`.
+    strata
+        By name of the division (``ancestry``), the stratum of every photo. A patient whose test photos lie in more than
+        one is in `SEVERAL`.
+    owners
+        (n,) `Gallery.patient_of_row`.
+    """
+    rows = []
+    for experiment, runs in _by_experiment(ranked).items():
+        people = _patients(runs, top)
+        photos = np.unique(np.concatenate([run.run.test for run in runs]))
+        for by, of_photo in strata.items():
+            stratum = _stratum_of(people.numbers, photos, owners, of_photo)
+            for name in _in_order(stratum, of_photo):
+                mine = np.flatnonzero(np.array(stratum) == name)
+                entries = np.isin(people.of, mine)
+                figures: dict[str, Figure] = {}
+                if len(mine) >= FEWEST_PATIENTS:
+                    values = people.best[mine]
+                    found = _figures(values, np.ones(len(mine)), np.arange(len(mine)), seed, replicates, exact=True)
+                    figures = dict(zip(_names(top), found, strict=True))
+                disorders = len(np.unique(people.labels[entries]))
+                rows.append(StratumAccuracy(experiment, by, name, len(mine), disorders, figures))
+    return tuple(rows)
+
+
+def _names(top: Sequence[int]) -> list[str]:
+    return [*(f"top-{k}" for k in top), MRR]
+
+
+def _by_experiment(ranked: Ranked) -> dict[Experiment, list[RankedRun]]:
+    found: dict[Experiment, list[RankedRun]] = {}
+    for run in ranked.runs:
+        found.setdefault(run.run.experiment, []).append(run)
+    return found
+
+
+def _values(rank: Floats, top: Sequence[int]) -> Floats:
+    """(m,) ranks -> (m, columns): within top-k, and the reciprocal, which is 0 for what is absent."""
+    return np.column_stack([*(rank <= k for k in top), 1.0 / rank]).astype(np.float64)
+
+
+def _macro(ranks: Ranks, top: Sequence[int]) -> Floats:
+    _, of = np.unique(ranks.label, return_inverse=True)
+    hits = by_cluster(np.column_stack([_values(ranks.rank, top)[:, :-1], np.ones(len(of))]), of)
+    macro: Floats = (hits[:, :-1] / hits[:, -1:]).mean(axis=0)
+    return macro
+
+
+def _patients(runs: Sequence[RankedRun], top: Sequence[int]) -> _Patients:
+    """Means over the runs in which each patient was tested."""
+    query = np.concatenate([run.by_patient.query for run in runs])
+    label = np.concatenate([run.by_patient.label for run in runs])
+    rank = np.concatenate([run.by_patient.rank for run in runs])
+    number = np.repeat(np.arange(len(runs)), [len(run.by_patient.query) for run in runs])
+    tested, first = np.unique(np.column_stack([query, number]), axis=0, return_inverse=True)
+    best = np.full(len(tested), np.inf)
+    np.minimum.at(best, first.ravel(), rank)
+    numbers, of_test = np.unique(tested[:, 0], return_inverse=True)
+    sums = by_cluster(np.column_stack([_values(best, top), np.isfinite(best), np.ones(len(best))]), of_test)
+    pairs, of_pair = np.unique(np.column_stack([query, label]), axis=0, return_inverse=True)
+    each = by_cluster(np.column_stack([_values(rank, top), np.ones(len(rank))]), of_pair.ravel())
+    means = sums[:, :-1] / sums[:, -1:]
+    return _Patients(
+        numbers,
+        means[:, :-1],
+        means[:, -1],
+        np.searchsorted(numbers, pairs[:, 0]),
+        pairs[:, 1],
+        each[:, :-1] / each[:, -1:],
+    )
+
+
+def _figures(
+    values: Floats, weights: Floats, patients: NDArray[np.intp], seed: int, replicates: int, *, exact: bool = False
+) -> list[Figure]:
+    """Weighted means of (m, columns) values with an interval over patients; `exact`: of 0 and 1 the binomial one."""
+    sums = by_cluster(
+        np.column_stack([values * weights[:, None], np.repeat(weights[:, None], values.shape[1], 1)]), patients
+    )
+    k, n = values.shape[1], len(sums)
+    means = sums[:, :k].sum(axis=0) / sums[:, k:].sum(axis=0)
+    ends = bootstrap(sums, seed=seed, replicates=replicates).bca if n > 1 else None
+    figures = []
+    for j, mean in enumerate(means.tolist()):
+        binary = bool(np.isin(values[:, j], (0.0, 1.0)).all())
+        if mean in (0.0, 1.0) or bool(np.isclose(mean, 1.0, atol=1e-12)):
+            figures.append(Figure(float(round(mean)), clopper_pearson(round(mean) * n, n), "Clopper-Pearson"))
+        elif binary and exact:
+            hits = round(mean * n)
+            method = "Wilson" if n >= 20 else "Clopper-Pearson"
+            figures.append(Figure(mean, proportion_interval(hits, n), method))
+        elif ends is None:
+            figures.append(Figure(mean))
+        else:
+            figures.append(Figure(mean, (float(ends[j, 0]), float(ends[j, 1])), "patient bootstrap, BCa"))
+    return figures
+
+
+def _chance(run: RankedRun, protocol: Protocol) -> float:
+    """Mean share of own labels among those of the gallery."""
+    inside = {label for row in run.run.gallery.tolist() for label in protocol.labels[row]}
+    ranks = run.by_patient
+    _, of = np.unique(ranks.query, return_inverse=True)
+    own = np.bincount(of, weights=np.isfinite(ranks.rank))
+    return float(np.mean(own) / max(1, len(inside)))
+
+
+def _stratum_of(
+    numbers: NDArray[np.intp], photos: NDArray[np.intp], owners: NDArray[np.intp], of_photo: Sequence[str]
+) -> list[str]:
+    """Stratum of every patient, from all photos they are tested with."""
+    found: dict[int, set[str]] = {}
+    for row in photos.tolist():
+        found.setdefault(int(owners[row]), set()).add(of_photo[row])
+    return [next(iter(found[n])) if len(found[n]) == 1 else SEVERAL for n in numbers.tolist()]
+
+
+def _in_order(stratum: Sequence[str], of_photo: Sequence[str]) -> list[str]:
+    """Names that begin with a number (ages) by it, then the largest first; `SEVERAL` last."""
+    counts = {name: stratum.count(name) for name in dict.fromkeys([*of_photo, SEVERAL])}
+
+    def place(name: str) -> tuple[bool, float, int, str]:
+        number = re.match(r"\d+(\.\d+)?", name)
+        return name == SEVERAL, float(number[0]) if number else np.inf, -counts[name], name
+
+    return sorted((name for name, count in counts.items() if count), key=place)

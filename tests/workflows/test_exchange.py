@@ -230,6 +230,15 @@ def test_everything_an_export_wrote_in_the_workspace_goes_with_a_patient(workspa
     assert {path.rsplit("/", 1)[-1] for _, path in certificate.derived} == {"all.jsonl", "all.deciface.json"}
 
 
+def test_gmdb_takes_patients_with_photos_only(workspace, tmp_path):
+    case = person(1, Scope.STUDY)
+    workspace.add_case(case.with_photos([case.photo("one")]))
+    run(workspace, read(person(2, Scope.STUDY)))
+    done = export_cases(workspace, tmp_path / "gm", format_name="gmdb")
+    assert done.cases == 1
+    assert done.left_out == ("patient 'p2': has no photo, and a row of this format is one",)
+
+
 def test_a_failed_export_leaves_no_trace(workspace, tmp_path):
     run(workspace, read(person(1, Scope.STUDY)))
     before = len(workspace.trail())

@@ -120,8 +120,8 @@ def _made(make: Callable[[], Any]) -> Importer:
     return importer
 
 
-DICOM = "dicom"
-EXPORTED = ("csv", "xlsx", "phenopackets", "gmdb", DICOM, ENCODINGS)
+DICOM, GMDB = "dicom", "gmdb"
+EXPORTED = ("csv", "xlsx", "phenopackets", GMDB, DICOM, ENCODINGS)
 """Names that an export takes."""
 
 

@@ -15,7 +15,7 @@ from deciface.formats.encodings import check_target, encodings_paths, write_enco
 from deciface.formats.exchange import Exporter, Written
 from deciface.formats.whole_folder import refuse_existing, whole_folder
 from deciface.store import DerivedKind, Workspace
-from deciface.workflows.exchange_formats import DICOM, ENCODINGS, check_export_format, exporter_for, images_within
+from deciface.workflows.exchange_formats import DICOM, ENCODINGS, GMDB, check_export_format, exporter_for, images_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,11 @@ def _chosen(
         decisions = workspace.decisions(action, [case.id for case in chosen], to_site=to_site)
         left_out += [f"patient '{case.id}': {decisions[case.id].reason}" for case in chosen if not decisions[case.id]]
         chosen = [case for case in chosen if decisions[case.id]]
+    if format_name == GMDB:
+        left_out += [
+            f"patient '{case.id}': has no photo, and a row of this format is one" for case in chosen if not case.photos
+        ]
+        chosen = [case for case in chosen if case.photos]
     if not chosen:
         first = f"; {left_out[0]}" if left_out else ""
         raise NothingFoundError(f"nobody of {len(cases)} patients may be exported so{first}")

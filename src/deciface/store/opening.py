@@ -24,6 +24,8 @@ from deciface.store.versions import count_up, stamp
 DATABASE = "deciface.sqlite"
 PHOTOS = "photos"
 CACHE = "cache"
+IMPORTS = "import-"
+"""Begin of the cache folders in which an import keeps images out of containers; `clear_imports` knows them."""
 _DRAFT = ".deciface."
 _LEFT_AFTER_S = 24 * 3600
 
@@ -154,7 +156,7 @@ def _fill(connection: Connection, settings: Settings, *, user: str, now: dt.date
 
 def clear_imports(cache: Path, *, now: dt.datetime) -> None:
     """Remove photos that imports took out of a container and, killed, left; those of a running one are younger."""
-    for folder in cache.glob("import-*"):
+    for folder in cache.glob(f"{IMPORTS}*"):
         with contextlib.suppress(OSError):  # another process clears it too
             if now.timestamp() - folder.stat().st_mtime > _LEFT_AFTER_S:
                 shutil.rmtree(folder)

@@ -27,12 +27,11 @@ from deciface.formats.exchange import PhotoFile, ReadCases
 from deciface.models import ModelStore
 from deciface.ontology import HpoTerms
 from deciface.store import Added, Workspace
+from deciface.store.opening import CACHE, IMPORTS
 from deciface.workflows.encoding import DEFAULT_ENSEMBLE, EncodedPhoto, iter_encoded
 from deciface.workflows.encoding import Problem as EncodingProblem
 from deciface.workflows.preparing import Remarks, with_current_features, with_vouched
 
-CACHE = "cache"
-"""Folder of a workspace for what may be made again."""
 BATCH = 200
 """Cases without image files are stored so many at a time."""
 
@@ -368,7 +367,7 @@ def _on_disk(
             continue
         if folder is None:
             cache.mkdir(exist_ok=True)
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="import-", dir=cache)))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=IMPORTS, dir=cache)))
         try:
             content = file()
         except DeciFaceError as error:

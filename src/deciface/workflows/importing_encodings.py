@@ -39,9 +39,10 @@ def import_encodings(path: Path, workspace: Workspace, *, cut_names: bool = Fals
         A file that cannot be read, none of its photos is there, other pixels, a user who may not.
     """
     names: Literal["whole", "until-underscore"] = "until-underscore" if cut_names else "whole"
-    known = {photo.id: photo.id for photo in workspace.photos()}
+    photos = workspace.photos()
+    known = {photo.id: photo.id for photo in photos}
     by_file: dict[str, str] = {}
-    for photo in workspace.photos():
+    for photo in photos:
         for called in {photo.file_name, photo.file_name.rsplit("/", 1)[-1]} - {""}:
             by_file[called] = "" if called in by_file else photo.id  # a name that two photos have names neither
     ids = {called: photo_id for called, photo_id in by_file.items() if photo_id} | known

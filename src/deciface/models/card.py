@@ -17,7 +17,13 @@ from deciface.errors import ModelError
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _MAX_CARD_BYTES = 64 * 1024
 _LARGEST = 1e6
-ALIGNMENTS = {"arcface-112": (112, 112), "dlib-150": (150, 150), "mesh-256": (256, 256), "grey-100": (100, 100)}
+ALIGNMENTS = {
+    "arcface-112": (112, 112),
+    "dlib-150": (150, 150),
+    "mesh-256": (256, 256),
+    "grey-100": (100, 100),
+    "wide-128": (128, 128),
+}
 """Names of the alignment templates and the width and height in px of the crops that they give."""
 ARCHITECTURES = ("iresnet18", "iresnet34", "iresnet50", "iresnet100")
 """Networks whose weights can be given alone, with runtime ``torch`` (`deciface.encoders.iresnet`)."""

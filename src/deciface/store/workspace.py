@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from deciface.cases import Case, Encoding, Photo
 from deciface.consent import Action
 from deciface.errors import DeciFaceError, MismatchError
-from deciface.store import engines, erasure, opening, people, photo_rows, vectors, versions
+from deciface.store import engines, erasure, opening, people, photo_rows, trained, vectors, versions
 from deciface.store import users as user_rows
 from deciface.store.adding import FACTS, Added, Additions, Stated, differing_facts, plan, refuse_unstorable
 from deciface.store.case_rows import read_facts
@@ -293,6 +293,28 @@ class Workspace(Custody):
                 record = next(iter(photo_ids)) if len(photo_ids) == 1 else ""
                 self._log(connection, "add encodings", record, {"photos": list(photo_ids), "encodings": new})
         return new
+
+    def note_trained(self, sha256: str, name: str, *, photo_ids: Collection[str]) -> None:
+        """Note a model that was trained on stored photos: when one of them is withdrawn, the model is marked.
+
+        Raises
+        ------
+        InputError
+            No photo, or one that is not stored any more; see `deciface.store.trained.note_trained`.
+        AccessError
+            The user may not compare with the patients, or their consents do not allow it.
+        StorageError
+            The disk is full, or the database is locked.
+        """
+        engines.refuse_readonly(self.engine)
+        self._allowed(Action.COMPARE)
+        with self._write() as connection:
+            owners = photo_rows.patients_of(connection, sorted(set(photo_ids)))
+            self._require(connection, Action.COMPARE, set(owners.values()))
+            trained.note_trained(connection, sha256=sha256, name=name, photo_ids=photo_ids, at=self._now())
+            self._log(
+                connection, "train a model", "", {"model": sha256, "name": name, "photos": sorted(set(photo_ids))}
+            )
 
     def withdraw(self, kind: SubjectKind | str, subject_id: str) -> Certificate:
         """Withdraw a patient or a photo and erase what came of it; as `deciface.store.erasure.withdraw`.

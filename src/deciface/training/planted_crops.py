@@ -1,0 +1,265 @@
+"""Aligned crops with planted features, as many as wanted: what an encoder of dysmorphic features learns from.
+
+A subject is drawn once (a simulated person) or photographed once (a photo with a 189-point template) and shown many
+times: with up to five features planted, with a sham of equal strain, or as they are; every time with another turn of
+the head and another expression. The warp, the pose and the crop are one resampling. Light, blur, noise and small moves
+of the crop are left to the training, which draws them anew in every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deciface.cases import Sex
+from deciface.encoders.protocol import LUMINANCE_WEIGHTS
+from deciface.faces.align import similarity, template
+from deciface.photos import read_photo
+from deciface.simulate import canvas
+from deciface.simulate.appearance import AppearanceModel
+from deciface.simulate.faces import simulate_person
+from deciface.simulate.features import FEATURES, velocity
+from deciface.simulate.nuisance import capture_velocity, draw_nuisance
+from deciface.simulate.portrait import draw_setting, portrait
+from deciface.simulate.relief import apply_relief
+from deciface.simulate.template import N_POINTS, EyeFrame, Points, anchors_from_template, read_template
+from deciface.simulate.warp import dense_map, flow, resample, sham
+
+ALIGNMENT = "wide-128"
+FEATURE_NAMES = tuple(FEATURES)
+MARGIN_PX = 8
+"""Round every crop, so that it can be moved a little without an edge showing."""
+SIDE_PX = 128 + 2 * MARGIN_PX
+SUBJECT_OCD_PX = 60.0
+"""Outer-canthal distance in a subject's picture, just above that in the crop."""
+
+AS_THEY_ARE, SHAM = 0.2, 0.15
+"""Share of shots in which nothing is planted, without and with a sham warp."""
+MOST_FEATURES = 5
+AMOUNTS_SD = (0.5, 3.6)
+SHAM_STRAIN = (0.03, 0.14)
+POINT_NOISE = 0.012
+"""SD, in outer-canthal distances, of each alignment point: that of the mesh about the points it is taken for."""
+FOLLOWING = 0.8
+"""The mesh follows a planted change in part only: a crop is aligned to a share of it, from none to this."""
+
+_EYE_LEFT, _EYE_RIGHT, _SUBNASALE, _CORNERS = (18, 22, 20, 29), (27, 23, 25, 32), 55, (87, 93)
+_NOSE_TIP = np.array([0.0, -0.07])
+"""From subnasale to the tip of the nose as the mesh has it, in outer-canthal distances."""
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One person as drawn or photographed once.
+
+    Parameters
+    ----------
+    picture
+        (h, w, 3) float32 RGB 0-255.
+    frame
+        Eye frame in it.
+    landmarks
+        (189, 2) in that frame.
+    """
+
+    picture: Image
+    frame: EyeFrame
+    landmarks: Points
+
+
+@dataclass(frozen=True, eq=False)
+class Shots:
+    """Crops and their truth.
+
+    Parameters
+    ----------
+    crops
+        (n, SIDE_PX, SIDE_PX) uint8 luminance.
+    amounts_sd
+        (n, features) planted, in the order of `FEATURE_NAMES`.
+    landmarks_px
+        (n, 189, 2) float32 in the crop.
+    """
+
+    crops: NDArray[np.uint8]
+    amounts_sd: NDArray[np.float32]
+    landmarks_px: NDArray[np.float32]
+
+
+def simulated_subject(model: AppearanceModel, seed: int) -> Subject:
+    """Draw a person of any group the model knows, 18 to 60 years."""
+    import cv2
+
+    rng = np.random.default_rng([seed, 99])
+    person = simulate_person(
+        model,
+        seed,
+        sex=(Sex.FEMALE, Sex.MALE)[int(rng.integers(2))],
+        ancestry=str(rng.choice(model.ancestries)),
+        age_years=float(rng.uniform(18, 60)),
+    )
+    picture, landmarks = portrait(model, person.identity, hair=person.hair, setting=draw_setting(rng))
+    scale = SUBJECT_OCD_PX / canvas.OCD_PX
+    small = cv2.resize(picture.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return Subject(np.asarray(small, np.float32), _scaled(canvas.FRAME, scale), landmarks)
+
+
+def photographed_subject(photo: Path, points: Path) -> Subject:
+    """Take a person from an upright frontal photo and its ``.tem`` template.
+
+    Raises
+    ------
+    InputError, PhotoError
+        One of the two cannot be read.
+    """
+    import cv2
+
+    points_px = read_template(points)
+    frame = EyeFrame.from_template(points_px)
+    scale = SUBJECT_OCD_PX / frame.ocd_px
+    small = cv2.resize(read_photo(photo).pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return Subject(np.asarray(small, np.float32), _scaled(frame, scale), frame.from_px(points_px))
+
+
+def _scaled(frame: EyeFrame, scale: float) -> EyeFrame:
+    x, y = ((v + 0.5) * scale - 0.5 for v in frame.origin_px)
+    return EyeFrame((x, y), frame.ocd_px * scale, frame.roll_deg)
+
+
+def draw_amounts(rng: np.random.Generator) -> dict[str, float]:
+    """Draw one to five features, each of .5 to 3.6 SD in either direction that it has."""
+    count = int(rng.integers(1, MOST_FEATURES + 1))
+    amounts = {}
+    for name in rng.choice(FEATURE_NAMES, count, replace=False):
+        amount = float(rng.uniform(*AMOUNTS_SD))
+        opposite = bool(FEATURES[str(name)].opposite_hpo) and rng.random() < 0.5
+        amounts[str(name)] = round(-amount if opposite else amount, 3)
+    return amounts
+
+
+def shoot(subject: Subject, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32], Points]:
+    """Show a subject once; crop (SIDE_PX, SIDE_PX), amounts (features,) and landmarks (189, 2) in the crop."""
+    anchors = anchors_from_template(subject.landmarks)
+    kind = rng.random()
+    planted = draw_amounts(rng) if kind >= AS_THEY_ARE + SHAM else {}
+    still = kind < AS_THEY_ARE
+    plant = velocity(planted, anchors)
+    if not planted and not still:
+        plant = sham(rng, subject.landmarks, anchors, strain=float(rng.uniform(*SHAM_STRAIN)))
+    picture = apply_relief(subject.picture, subject.frame, anchors, planted)
+    after = subject.landmarks if still else flow(subject.landmarks, plant)
+    taken = capture_velocity(draw_nuisance(rng), anchors_from_template(after))
+    final, without = flow(after, taken), flow(subject.landmarks, taken)
+    follows = rng.uniform(0, FOLLOWING)
+    five = (1 - follows) * _alignment_points(without) + follows * _alignment_points(final)
+    matrix = _to_crop(five + rng.normal(0, POINT_NOISE, five.shape))
+    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+
+    def source(px: Points) -> Points:
+        p = flow(px @ back[:, :2].T + back[:, 2], taken, direction="backward")
+        return subject.frame.to_px(p if still else flow(p, plant, direction="backward"))
+
+    colour = resample(picture, dense_map(source, width_px=SIDE_PX, height_px=SIDE_PX, step_px=6.0))
+    grey = np.clip(np.rint(colour @ np.array(LUMINANCE_WEIGHTS, np.float32)), 0, 255).astype(np.uint8)
+    amounts = np.array([planted.get(name, 0.0) for name in FEATURE_NAMES], np.float32)
+    return grey, amounts, final @ matrix[:, :2].T + matrix[:, 2]
+
+
+def _alignment_points(landmarks: Points) -> Points:
+    """Where the five mesh points of the template are, by landmarks."""
+    eyes = [landmarks[list(eye)].mean(0) for eye in (_EYE_LEFT, _EYE_RIGHT)]
+    return np.stack([*eyes, landmarks[_SUBNASALE] + _NOSE_TIP, *landmarks[list(_CORNERS)]])
+
+
+def _to_crop(five: Points) -> Points:
+    """Similarity (2, 3) from the eye frame to the crop with its margin."""
+    return similarity(five, np.array(template(ALIGNMENT).targets_px) + MARGIN_PX)
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """One subject and how often it is shown: a simulated person (`seed`) or a photo with its template."""
+
+    seed: int
+    shots: int
+    photo: Path | None = None
+    points: Path | None = None
+
+    def subject(self, model: AppearanceModel) -> Subject:
+        """Draw or read it."""
+        if self.photo is not None and self.points is not None:
+            return photographed_subject(self.photo, self.points)
+        return simulated_subject(model, self.seed)
+
+
+def shots_of(model: AppearanceModel, sitting: Sitting) -> Shots:
+    """Show one subject as often as its sitting says; everything follows from the seed."""
+    rng = np.random.default_rng([sitting.seed, 77])
+    subject = sitting.subject(model)
+    shown = [shoot(subject, rng) for _ in range(sitting.shots)]
+    return joined(
+        [Shots(crop[None], amounts[None], points[None].astype(np.float32)) for crop, amounts, points in shown]
+    )
+
+
+def joined(parts: Sequence[Shots]) -> Shots:
+    """One after the other."""
+    if not parts:
+        none = np.zeros((0, SIDE_PX, SIDE_PX), np.uint8)
+        return Shots(none, np.zeros((0, len(FEATURE_NAMES)), np.float32), np.zeros((0, N_POINTS, 2), np.float32))
+    return Shots(
+        np.concatenate([p.crops for p in parts]),
+        np.concatenate([p.amounts_sd for p in parts]),
+        np.concatenate([p.landmarks_px for p in parts]),
+    )
+
+
+def all_shots(
+    model: AppearanceModel, sittings: Sequence[Sitting], *, workers: int, advance: Callable[[], None] = lambda: None
+) -> Shots:
+    """Show many subjects, on several cores; the same whatever their number.
+
+    Parameters
+    ----------
+    model
+        Draws the simulated ones.
+    sittings
+        Who, and how often.
+    workers
+        Processes.
+    advance
+        Called after every subject.
+    """
+    import multiprocessing
+
+    parts = []
+    with multiprocessing.get_context("spawn").Pool(workers, _start, (model.packed,)) as pool:
+        for shots in pool.imap(_work, sittings, chunksize=4):
+            parts.append(shots)
+            advance()
+    return joined(parts)
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start(packed: bytes) -> None:
+    import signal
+
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    cv2.setNumThreads(1)
+    _worker["limit"], _worker["model"] = threadpool_limits(1), AppearanceModel.from_bytes(packed)
+
+
+def _work(sitting: Sitting) -> Shots:
+    return shots_of(_worker["model"], sitting)

@@ -1,0 +1,384 @@
+"""Train an encoder by the GestaltMatcher recipe, and measure it on people it never saw, beside what it began as."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deciface.cases import Encoding, Photo, View
+from deciface.errors import InputError, OptionError
+from deciface.faces import Face, Pyramid, align
+from deciface.models import ModelCard, ModelStore
+from deciface.space import Gallery, Query, Rule, rank
+from deciface.stats.proportions import wilson
+from deciface.store import Workspace
+from deciface.training.bases import Base, open_base
+from deciface.training.folds import patient_folds
+from deciface.training.gestaltmatcher import DisorderTask, gestaltmatcher_recipe
+from deciface.training.loop import Epoch, Recipe, run
+from deciface.training.manifest import (
+    CARD_FILE,
+    CURVES_FILE,
+    card_text,
+    curves_table,
+    encoder_card,
+    identity_of,
+    material_as_document,
+    run_document,
+)
+from deciface.training.photos import TrainingPhotos
+from deciface.workflows.training_photos import FoundPhotos, training_photos
+from deciface.workflows.training_runs import RunFolder, open_run
+
+CHECKPOINT = "checkpoint.pt"
+RULES = (Rule.NEAREST_IMAGE, Rule.DISORDER_CENTROID, Rule.DISCRIMINANT)
+CITATION = "Hsieh et al. 2022, Nat Genet 54:349; Hustinx et al. 2023, WACV (the recipe)"
+
+
+@dataclass(frozen=True, slots=True)
+class Cropped:
+    """Cuts the crop of a template; travels to other processes."""
+
+    alignment: str
+
+    def __call__(self, pyramid: Pyramid, face: Face) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8 RGB."""
+        return align(pyramid, face, self.alignment)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be chosen of a run.
+
+    Parameters
+    ----------
+    base
+        Encoder to begin from.
+    model_id
+        Id of the encoder that comes out.
+    folds
+        Patients are divided into so many folds: one tests, one chooses the epoch, the others are learnt from.
+    unseen
+        Ids of disorders kept out of learning altogether, to test on disorders without training photos.
+    head_epochs, epochs, head_rate, rate, patience, batch
+        See `deciface.training.gestaltmatcher`.
+    balance_ancestry
+        Draw photos so that every ancestry is seen as often.
+    seed, threads, device, mixed
+        See `deciface.training.loop.Recipe`.
+    """
+
+    base: str = "dlib-resnet"
+    model_id: str = "gestaltmatcher-own"
+    folds: int = 5
+    unseen: tuple[str, ...] = ()
+    head_epochs: int = 3
+    epochs: int = 30
+    head_rate: float = 1e-3
+    rate: float = 3e-4
+    patience: int = 8
+    batch: int = 32
+    balance_ancestry: bool = False
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+    mixed: bool = False
+
+    @property
+    def recipe(self) -> Recipe:
+        """The two stages."""
+        return gestaltmatcher_recipe(
+            head_epochs=self.head_epochs,
+            epochs=self.epochs,
+            head_rate=self.head_rate,
+            rate=self.rate,
+            patience=self.patience,
+            seed=self.seed,
+            threads=self.threads,
+            device=self.device,
+            mixed=self.mixed,
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """What decides the result besides the recipe."""
+        return {
+            "base": self.base,
+            "model_id": self.model_id,
+            "folds": self.folds,
+            "unseen": list(self.unseen),
+            "batch": self.batch,
+            "balance_ancestry": self.balance_ancestry,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """How often the own disorder of people never learnt from came first, the patient being the unit.
+
+    Parameters
+    ----------
+    who
+        ``trained disorders`` or ``unseen disorders``.
+    rule
+        How disorders were ranked.
+    patients
+        How many were asked about; each against everybody else.
+    hits, hits_before
+        Whose disorder came first by the trained encoder, and by the one it began as.
+    """
+
+    who: str
+    rule: Rule
+    patients: int
+    hits: int
+    hits_before: int
+
+    def as_document(self) -> dict[str, Any]:
+        """Shares with their 95 % Wilson intervals, in plain types."""
+
+        def share(hits: int) -> dict[str, float | int]:
+            low, high = wilson(hits, self.patients)
+            return {"hits": hits, "share": hits / self.patients, "low": low, "high": high}
+
+        return {
+            "who": self.who,
+            "rule": str(self.rule),
+            "patients": self.patients,
+            "trained": share(self.hits),
+            "before": share(self.hits_before),
+        }
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    """What came of a run."""
+
+    folder: Path
+    card: ModelCard
+    epochs: tuple[Epoch, ...]
+    held_out: tuple[HeldOut, ...]
+    manifest: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+
+def train_gestaltmatcher(
+    cohort: Path,
+    folder: Path,
+    *,
+    store: ModelStore,
+    settings: Settings,
+    resume: bool = False,
+    now: Callable[[], dt.datetime],
+    look_advance: Callable[[int], None] = lambda _: None,
+    advance: Callable[[Epoch], None] = lambda _: None,
+) -> TrainedEncoder:
+    """Learn from a cohort; leave encoder, card, manifest and curves in a folder.
+
+    Parameters
+    ----------
+    cohort
+        See `deciface.workflows.training_photos.training_photos`. A workspace notes who was learnt from, so that the
+        model is marked when one of them is withdrawn.
+    folder
+        New, or that of a run to go on with (`resume`).
+    store, settings
+        Where the base is; how to train.
+    now
+        The clock.
+    look_advance, advance
+        Called after every photo with how many there are, and with every epoch.
+
+    Raises
+    ------
+    InputError, TableError, NothingFoundError
+        A cohort that cannot be read or learnt from.
+    OptionError, MismatchError
+        A folder that holds something else; a checkpoint of another run.
+    ModelError
+        A base that cannot be trained, PyTorch missing, no memory.
+    """
+    base = open_base(store, settings.base)
+    cut = Cropped(str(base.card.alignment))
+    if folder.exists():
+        open_run(folder, resume=resume)  # before the photos are looked at, which takes minutes
+    found = training_photos(cohort, cut, store=store, advance=look_advance)
+    material = found.material
+    learn, choose, test = divide(material, settings)
+    task = DisorderTask(
+        base.trunk,
+        base.card.dimensions,
+        base.card,
+        material,
+        learn=learn,
+        choose=choose,
+        batch=settings.batch,
+        balance=settings.balance_ancestry,
+        device=settings.device,
+    )
+    task.network.eval()
+    before = task.vectors(np.arange(len(material.photos)))
+    run_folder = open_run(folder, resume=resume)
+    started = now().isoformat(timespec="seconds")
+    data = material_as_document(material, source=found.source, learnt_from=[*learn.tolist(), *choose.tolist()])
+
+    def manifest(ended: str | None, results: Mapping[str, Any]) -> dict[str, Any]:
+        return run_document(
+            "gestaltmatcher",
+            recipe=settings.recipe,
+            settings=settings.as_document(),
+            material=data,
+            started=started,
+            ended=ended,
+            results=results,
+        )
+
+    run_folder.write_manifest(manifest(None, {}))
+    epochs = run(
+        task,
+        settings.recipe,
+        checkpoint=folder / CHECKPOINT,
+        identity=identity_of(settings.recipe, settings.as_document(), material.digest),
+        advance=advance,
+    )
+    after = task.vectors(np.arange(len(material.photos)))
+    held_out = tuple(compare(material, before, after, test=test, unseen=settings.unseen))
+    card = _export(run_folder, base, task, settings, found, learnt=len(learn) + len(choose))
+    if not (cohort / "cases.csv").exists() and cohort.is_dir():
+        _note(cohort, card, [material.photos[i].id for i in (*learn, *choose)])
+    run_folder.write(CURVES_FILE, curves_table(epochs))
+    done = manifest(now().isoformat(timespec="seconds"), {"held_out": [h.as_document() for h in held_out]})
+    run_folder.write_manifest(done)
+    problems = tuple(f"{p.photo}: {p.message}" for p in found.problems)
+    return TrainedEncoder(folder, card, epochs, held_out, done, problems)
+
+
+Rows = NDArray[np.intp]
+
+
+def divide(material: TrainingPhotos, settings: Settings) -> tuple[Rows, Rows, Rows]:
+    """Rows to learn from, to choose the epoch on, and to test on; disorders named unseen are only tested on.
+
+    Raises
+    ------
+    OptionError
+        Fewer than three folds, or an unseen disorder that is not in the cohort.
+    InputError
+        Fewer than two disorders to learn, or a fold without patients.
+    """
+    if settings.folds < 3:
+        raise OptionError(f"{settings.folds} folds; at least 3 are needed: to learn from, to choose on, to test on")
+    if unknown := sorted(set(settings.unseen) - set(material.labels)):
+        raise OptionError(
+            f"disorder '{unknown[0]}' is not in the cohort; there are {', '.join(material.classes) or 'none'}"
+        )
+    kept = np.array([label not in settings.unseen for label in material.labels])
+    seen = material.rows(np.flatnonzero(kept))
+    seen.need_classes()
+    class_of = np.where(kept, material.class_of, -1)
+    fold = patient_folds(material.patients, class_of, folds=settings.folds, seed=settings.seed)
+    learn = np.flatnonzero(kept & (class_of >= 0) & (fold > 1))
+    choose = np.flatnonzero(kept & (class_of >= 0) & (fold == 1))
+    test = np.flatnonzero((material.class_of >= 0) & ((fold == 0) | ~kept))
+    for name, rows in (("learn from", learn), ("choose the epoch on", choose), ("test on", test)):
+        if not len(rows):
+            raise InputError(f"no photo left to {name} with {settings.folds} folds; add patients or give fewer folds")
+    return learn, choose, test
+
+
+def compare(
+    material: TrainingPhotos,
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    *,
+    test: Rows,
+    unseen: Collection[str],
+) -> Sequence[HeldOut]:
+    """Rank every held-out patient against everybody else by both encoders.
+
+    Parameters
+    ----------
+    before, after
+        (n, d) unit rows of all photos.
+    test
+        Rows of held-out people.
+    unseen
+        Disorders without training photos, counted apart.
+    """
+    galleries = [_gallery(material, vectors) for vectors in (before, after)]
+    people: dict[str, list[int]] = {}
+    for row in test.tolist():
+        people.setdefault(material.patients[row], []).append(row)
+    results = []
+    groups = {"trained disorders": False, "unseen disorders": True}
+    for rule in RULES:
+        for who, is_unseen in groups.items():
+            asked = [rows for rows in people.values() if (material.labels[rows[0]] in unseen) is is_unseen]
+            if not asked:
+                continue
+            hits = [
+                sum(_first(gallery, encodings, material, rows, rule) for rows in asked)
+                for gallery, encodings in galleries
+            ]
+            results.append(HeldOut(who, rule, len(asked), hits[1], hits[0]))
+    return results
+
+
+def _gallery(material: TrainingPhotos, vectors: NDArray[np.float32]) -> tuple[Gallery, list[Encoding]]:
+    encodings = [
+        Encoding(photo.id, photo.sha256, "training", "training", View("trained"), vector)
+        for photo, vector in zip(material.photos, vectors, strict=True)
+    ]
+    kept = [i for i, photo in enumerate(material.photos) if photo.diagnoses]
+    return Gallery.build([material.photos[i] for i in kept], [encodings[i] for i in kept]), encodings
+
+
+def _first(
+    gallery: Gallery, encodings: Sequence[Encoding], material: TrainingPhotos, rows: Sequence[int], rule: Rule
+) -> bool:
+    """Whether the patient's own disorder alone comes first."""
+    answer = rank(
+        gallery, Query.of([encodings[i] for i in rows], patient_id=material.patients[rows[0]]), rule=rule, top=2
+    )
+    return [d.disorder.id for d in answer.disorders if d.rank == 1] == [_disorder(material.photos[rows[0]])]
+
+
+def _disorder(photo: Photo) -> str:
+    return photo.diagnoses[0].disorder.id
+
+
+def _export(
+    folder: RunFolder, base: Base, task: DisorderTask, settings: Settings, found: FoundPhotos, *, learnt: int
+) -> ModelCard:
+    """Write the encoder and its card."""
+    content = base.to_onnx(task.network.trunk)
+    material = found.material
+    people = len(set(material.patients))
+    simulated = all(photo.patient.simulated for photo in material.photos)
+    card = encoder_card(
+        base.card,
+        content,
+        id_=settings.model_id,
+        name=f"Face encoder of the GestaltMatcher recipe, from {base.card.id}",
+        trained_on=(
+            f"{learnt} of {len(material.photos)} photos of {people} {'simulated ' if simulated else ''}people with "
+            f"{len(material.classes)} disorders ({found.source}); begun from {base.card.id}: {base.card.trained_on}"
+        ),
+        intended_use="Ranking of disorders by facial similarity; run.json says who was learnt from.",
+        dimensions=base.card.dimensions,
+        licence=f"of the photos it was trained on, and of {base.card.id}: {base.card.licence}",
+        citation=f"{CITATION}; {base.card.citation}",
+    )
+    folder.write(card.file, content)
+    folder.write(CARD_FILE, card_text(card))
+    return card
+
+
+def _note(workspace: Path, card: ModelCard, photo_ids: Sequence[str]) -> None:
+    with Workspace.open(workspace) as opened:
+        opened.note_trained(card.sha256, card.id, photo_ids=photo_ids)

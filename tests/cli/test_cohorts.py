@@ -156,6 +156,48 @@ def test_cohort_test_of_two_cohorts(site):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "title", "said"),
+    [
+        (["rank", "--patient", "d03-1", "--top", "3"], "patient d03-1, every rule side by side", "Rule hybrid"),
+        (["matrix", "disorder:D3"], "disorder:D3: 4 photos of 4 patients", "data:image/png;base64,"),
+        (["clusters"], "Unsolved patients who look alike", "u0, u1, u2"),
+        (
+            ["cohort-test", "disorder:D3", "--match", "sex"],
+            "disorder:D3: more alike than chance?",
+            "random groups of 4",
+        ),
+        (
+            ["cohort-test", "u3,u4,u5", "--first-photo", "--draws", "199"],
+            "u3, u4, u5: more alike than chance?",
+            "first photo by id",
+        ),
+        (
+            ["cohort-test", "disorder:D3", "--against", "disorder:D5"],
+            "disorder:D3 against disorder:D5: same or different?",
+            '<b class="">Different</b>',
+        ),
+    ],
+)
+def test_report_is_one_page_that_holds_all(site, tmp_path, arguments, title, said):
+    page = tmp_path / "report.html"
+    done = gallery_command(*arguments, *site, "--report", page, "--json")
+    assert done.code == 0, done.err
+    assert f"report: {page}" in done.err
+    text = page.read_text()
+    assert f"<h1>{title}</h1>" in text
+    assert said in text
+    assert done.document["gallery_digest"] in text
+    assert "The gallery holds simulated people" in text
+    assert "http" not in text
+
+
+def test_a_report_that_cannot_be_written_is_one_line(site, tmp_path):
+    done = gallery_command("matrix", "u0,u1", *site, "--report", tmp_path / "none" / "report.html")
+    assert (done.code, done.out) == (2, "")
+    assert "cannot be written" in done.error_line
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["rank"], 2, "give --patient ID of the gallery, or --query"),

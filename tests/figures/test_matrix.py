@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from deciface.errors import OptionError
-from deciface.figures.matrix import Panel, distance_panel, draw_matrices, draw_pairs
+from deciface.figures.matrix import Panel, distance_panel, draw_matrices, draw_pairs, rank_panel
 from deciface.space.matrices import average_linkage, pair_matrices
 from tests.space.cohorts import gallery_of_people
 
@@ -72,3 +72,26 @@ def test_labels_say_whose_photo_it_is_and_shades_span_the_distances():
 def test_refuses_what_nobody_could_see():
     with pytest.raises(OptionError, match="a matrix of 2001 rows cannot be seen"):
         draw_matrices([], tree=np.empty((2000, 4)), order=np.arange(2001), labels=[], title="x")
+
+
+def test_no_room_is_left_for_an_empty_title_or_note():
+    distances = points(3)
+    tree, order = average_linkage(distances)
+    sizes = [
+        opened(
+            draw_matrices(
+                [distance_panel(distances)], tree=tree, order=order, labels=list("abc"), title=title, note=note
+            )
+        ).shape[0]
+        for title, note in (("t", "n"), ("", "n"), ("", ""))
+    ]
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_ranks_are_shaded_from_the_nearest_to_the_last():
+    found = pair_matrices(gallery_of_people([{}] * 6, seed=1), [f"p{i:03d}" for i in range(6)])
+    shown = rank_panel(found)
+    assert np.isnan(np.diagonal(shown.shade)).all()
+    assert (np.nanmin(shown.shade), np.nanmax(shown.shade)) == (0.0, 1.0)
+    assert shown.texts[0][1] == str(found.ranks[0, 1])
+    assert shown.ends == ("nearest", "rank 4")

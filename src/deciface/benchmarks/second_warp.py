@@ -38,7 +38,7 @@ def moving_least_squares(points: Points, here: Points, there: Points) -> Points:
     b = (there[None] - centre_there[:, None]) @ np.array([1, 1j])
     turn = (weights * a.conj() * b).sum(1) / np.maximum((weights * np.abs(a) ** 2).sum(1), 1e-12)
     moved = turn * ((points - centre_here) @ np.array([1, 1j]))
-    return centre_there + np.stack([moved.real, moved.imag], -1)
+    return np.asarray(centre_there + np.stack([moved.real, moved.imag], -1))
 
 
 def warp_by_points(pixels: NDArray[np.uint8], template_px: Points, features: Mapping[str, float]) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from deciface.space.cohort_test import CohortTest
     from deciface.space.lumping import CohortComparison
     from deciface.space.matching import Matches
+    from deciface.workflows.cohort_reports import Asked
     from deciface.workflows.cohorts import SideBySide
 
 _Where = Annotated[Path | None, typer.Option("--gallery", help="A workspace, or a file of encodings.")]
@@ -28,6 +30,7 @@ _Cases = Annotated[Path | None, typer.Option("--cases", help="Case table of a fi
 _Models = Annotated[list[str] | None, typer.Option("--model", help="Use only these encoders; repeat it.")]
 _Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random; the same seed, the same answer.")]
 _Folder = Annotated[Path | None, typer.Option("-o", "--output", help="Folder for tables and a picture.")]
+_Report = Annotated[Path | None, typer.Option("--report", help="Write a self-contained HTML report.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _COHORT = "p1,p2,p3 or gene:SYMBOL or disorder:ID."
 
@@ -36,6 +39,15 @@ def _opened(gallery: Path | None, workspace: Path | None, cases: Path | None, mo
     from deciface.workflows.galleries import open_gallery
 
     return open_gallery(gallery or workspace_folder(workspace), cases=cases, models=models)
+
+
+def _asked(opened: Gallery, gallery: Path | None, workspace: Path | None, *about: str, **settings: object) -> Asked:
+    """What a report says of the question; settings with a value only."""
+    from deciface.workflows.cohort_reports import Asked
+
+    where = gallery or workspace_folder(workspace)
+    told = tuple((name.replace("_", " "), str(value)) for name, value in settings.items() if value not in (None, ""))
+    return Asked(opened, where.name, about, told)
 
 
 def rank(
@@ -54,21 +66,28 @@ def rank(
     workspace: _Workspace = None,
     cases: _Cases = None,
     models: _Models = None,
+    report: _Report = None,
     json: _Json = False,
 ) -> None:
     """Rank disorders, genes and patients for one patient, under every rule side by side."""
     from deciface.formats.encodings import read_encodings
     from deciface.space import Query
+    from deciface.workflows.cohort_reports import write_ranking_report
     from deciface.workflows.cohorts import query_of_patient, rank_side_by_side
 
     if query is None and patient is None:
         raise OptionError("nobody to rank: give --patient ID of the gallery, or --query ENCODINGS of one patient")
     opened = _opened(gallery, workspace, cases, models)
     if query is not None:
-        asked = Query.of([e for e in read_encodings(query) if not models or e.view.model in models], patient_id=patient)
+        face = Query.of([e for e in read_encodings(query) if not models or e.view.model in models], patient_id=patient)
     else:
-        asked = query_of_patient(opened, patient or "")
-    answer = rank_side_by_side(opened, asked, rules=rules or (), top=top, published_cut=published_cut)
+        face = query_of_patient(opened, patient or "")
+    answer = rank_side_by_side(opened, face, rules=rules or (), top=top, published_cut=published_cut)
+    if report:
+        who = f"patient {patient}" if query is None else f"{query.name}{f', patient {patient}' if patient else ''}"
+        asked = _asked(opened, gallery, workspace, who, listed=top, published_cut=published_cut)
+        write_ranking_report(answer, report, asked=asked, now=dt.datetime.now(dt.UTC))
+        note(f"report: {report}")
     emit(answer.as_document(), "\n".join(_lines_of_rules(answer)), json=json)
 
 
@@ -108,10 +127,12 @@ def matrix(
     workspace: _Workspace = None,
     cases: _Cases = None,
     models: _Models = None,
+    report: _Report = None,
     json: _Json = False,
 ) -> None:
     """Pairwise distances and ranks of a cohort's photos among everybody, with their tree."""
     from deciface.space.matrices import pair_matrices
+    from deciface.workflows.cohort_reports import write_matrix_report
     from deciface.workflows.cohorts import matrices_document, patients_named, write_matrices
 
     opened = _opened(gallery, workspace, cases, models)
@@ -125,6 +146,10 @@ def matrix(
         cells = ["-" if i == j else f"{pairs.distances[i, j]:.3f}/{pairs.ranks[i, j]}" for j in order]
         lines.append("\t".join([pairs.photo_ids[i], *cells]))
     lines += [f"written: {f}" for f in files]
+    if report:
+        asked = _asked(opened, gallery, workspace, cohort)
+        write_matrix_report(pairs, report, asked=asked, now=dt.datetime.now(dt.UTC))
+        note(f"report: {report}")
     emit(matrices_document(pairs, files, digest=opened.digest), "\n".join(lines), json=json)
 
 
@@ -140,6 +165,7 @@ def clusters(
     workspace: _Workspace = None,
     cases: _Cases = None,
     models: _Models = None,
+    report: _Report = None,
     json: _Json = False,
 ) -> None:
     """Group unsolved patients who look alike, and list mutual nearest pairs."""
@@ -147,6 +173,7 @@ def clusters(
 
     from deciface.space.clusters import find_clusters
     from deciface.space.matching import find_matches
+    from deciface.workflows.cohort_reports import write_clusters_report
     from deciface.workflows.cohorts import clusters_document, write_clusters
 
     opened = _opened(gallery, workspace, cases, models)
@@ -155,6 +182,11 @@ def clusters(
     matches = find_matches(opened)
     files = write_clusters(found, output) if output else ()
     lines = [*_lines_of_clusters(found, matches), *(f"written: {f}" for f in files)]
+    if report:
+        asked = _asked(opened, gallery, workspace, "unsolved patients", percentile=percentile, seed=seed)
+        now = dt.datetime.now(dt.UTC)
+        write_clusters_report(found, matches, report, asked=asked, resamples=resamples, now=now)
+        note(f"report: {report}")
     document = clusters_document(found, matches, files, digest=opened.digest, seed=seed)
     emit(document, "\n".join(lines), json=json)
 
@@ -197,6 +229,7 @@ def cohort_test(
     workspace: _Workspace = None,
     cases: _Cases = None,
     models: _Models = None,
+    report: _Report = None,
     json: _Json = False,
 ) -> None:
     """Test whether unrelated patients are more alike than chance; with --against, whether two cohorts are the same."""
@@ -205,6 +238,7 @@ def cohort_test(
     from deciface.space.cohort_test import cohort_test as run
     from deciface.space.lumping import compare_cohorts
     from deciface.space.people import PatientRow
+    from deciface.workflows.cohort_reports import write_comparison_report, write_test_report
     from deciface.workflows.cohorts import cohort_document, comparison_document, patients_named
 
     if against is not None and (match or first_photo):
@@ -213,12 +247,20 @@ def cohort_test(
     rng, patients = np.random.default_rng(seed), patients_named(opened, cohort)
     if against is not None:
         compared = compare_cohorts(opened, patients, patients_named(opened, against), rng=rng, prior=prior)
+        if report:
+            asked = _asked(opened, gallery, workspace, cohort, against, prior=prior, seed=seed)
+            write_comparison_report(compared, report, asked=asked, seed=seed, now=dt.datetime.now(dt.UTC))
+            note(f"report: {report}")
         emit(comparison_document(compared, seed=seed), "\n".join(_lines_of_comparison(compared)), json=json)
         return
     row = PatientRow.FIRST_PHOTO if first_photo else PatientRow.MEAN
     found = run(opened, patients, rng=rng, row=row, match=match or (), draws=draws)
     for remark in found.remarks:
         note(f"look at: {remark}")
+    if report:
+        asked = _asked(opened, gallery, workspace, cohort, matched=", ".join(match or ()), draws=draws, seed=seed)
+        write_test_report(found, report, asked=asked, now=dt.datetime.now(dt.UTC))
+        note(f"report: {report}")
     emit(cohort_document(found, seed=seed), "\n".join(_lines_of_test(found)), json=json)
 
 

@@ -210,6 +210,10 @@ def _plain(kind: str) -> Callable[[_Writer, Any], str]:
     return translated
 
 
+def _concatenated(writer: _Writer, node: Any) -> str:  # noqa: ANN401
+    return writer.layer("Concat", [writer.input(a) for a in node.args[0]], node, axis=int(_argument(node, 1, 0)))
+
+
 def _flatten(writer: _Writer, node: Any) -> str:  # noqa: ANN401
     return writer.layer("Flatten", [writer.input(node.args[0])], node, axis=int(_argument(node, 1, 1)))
 
@@ -249,6 +253,7 @@ _LAYERS: dict[str, Callable[[_Writer, Any], str]] = {
     "aten.mul.Tensor": _plain("Mul"),
     "aten.max_pool2d.default": _pool("MaxPool"),
     "aten.avg_pool2d.default": _pool("AveragePool"),
+    "aten.cat.default": _concatenated,
     "aten.flatten.using_ints": _flatten,
     "aten.mean.dim": _mean,
     "aten.pad.default": _pad,

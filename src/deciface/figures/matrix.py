@@ -59,23 +59,29 @@ def draw_pairs(pairs: PairMatrices, *, title: str, note: str = "") -> bytes:
     Distances are shaded from the smallest to the largest off the diagonal, ranks by their logarithm: 0, 10 and 100 of
     10,000 are worlds apart, 5,000 and 6,000 are not.
     """
-    ranks = np.where(pairs.ranks == ITSELF, np.nan, pairs.ranks)
-    top = max(1, pairs.compared - 1)
-    panels = (
-        distance_panel(pairs.distances),
-        Panel(
-            f"rank of the column's photo among {pairs.compared} others, seen from the row's",
-            np.log1p(ranks) / np.log1p(top),
-            [[str(r) if r != ITSELF else "" for r in row] for row in pairs.ranks.tolist()],
-            ("nearest", f"rank {top}"),
-        ),
-    )
+    panels = (distance_panel(pairs.distances), rank_panel(pairs))
+    return draw_matrices(panels, tree=pairs.tree, order=pairs.order, labels=photo_labels(pairs), title=title, note=note)
+
+
+def photo_labels(pairs: PairMatrices) -> list[str]:
+    """Ids of the photos, with the patient's where somebody has several and the id does not say whose it is."""
     whose = {p: pairs.patient_ids.count(p) for p in pairs.patient_ids}
-    labels = [
+    return [
         i if whose[p] == 1 or i.startswith(p) else f"{i} ({p})"
         for i, p in zip(pairs.photo_ids, pairs.patient_ids, strict=True)
     ]
-    return draw_matrices(panels, tree=pairs.tree, order=pairs.order, labels=labels, title=title, note=note)
+
+
+def rank_panel(pairs: PairMatrices) -> Panel:
+    """Shade (n, n) ranks by their logarithm, from the nearest to the last of all photos compared."""
+    ranks = np.where(pairs.ranks == ITSELF, np.nan, pairs.ranks)
+    top = max(1, pairs.compared - 1)
+    return Panel(
+        f"rank of the column's photo among {pairs.compared} others, seen from the row's",
+        np.log1p(ranks) / np.log1p(top),
+        [[str(r) if r != ITSELF else "" for r in row] for row in pairs.ranks.tolist()],
+        ("nearest", f"rank {top}"),
+    )
 
 
 def distance_panel(distances: Floats) -> Panel:
@@ -114,7 +120,7 @@ def draw_matrices(
     labels
         (n,) of the rows, in the order of the panels.
     title, note
-        Above and below.
+        Above and below; no room is left for an empty one.
 
     Raises
     ------
@@ -135,8 +141,9 @@ def draw_matrices(
     wide = max(side, max(round(plain.getlength(p.title)) for p in panels))
     width = 2 * _MARGIN + beside + len(panels) * wide + (len(panels) - 1) * _GAP
     width = max(width, 2 * _MARGIN + round(large.getlength(title)), 2 * _MARGIN + round(plain.getlength(note)))
-    above = _MARGIN + 34 + 24 + _TREE
-    image = Image.new("RGB", (width, above + side + 66 + _MARGIN), "white")
+    head, foot = (34 if title else 0), (30 if note else 0)
+    above = _MARGIN + head + 24 + _TREE
+    image = Image.new("RGB", (width, above + side + 36 + foot + _MARGIN), "white")
     draw = ImageDraw.Draw(image)
     draw.text((_MARGIN, _MARGIN), title, fill=_INK, font=large)
     for row, i in enumerate(order.tolist()):
@@ -145,7 +152,7 @@ def draw_matrices(
             draw.text(place, shown[i], fill=_INK, font=font, anchor="rm")
     for number, panel in enumerate(panels):
         left = _MARGIN + beside + number * (wide + _GAP)
-        draw.text((left, _MARGIN + 34), panel.title, fill=_INK, font=plain)
+        draw.text((left, _MARGIN + head), panel.title, fill=_INK, font=plain)
         _tree(draw, tree, left=left, bottom=above - 4, cell=cell)
         image.paste(_cells(panel.shade[np.ix_(order, order)], cell), (left, above))
         if cell >= _NUMBERS_FROM_PX:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -19,7 +19,7 @@ from deciface.space.people import (
     refuse_relatives,
 )
 from deciface.space.restriction import age_band
-from deciface.space.vectors import Indices
+from deciface.space.vectors import Floats, Indices
 from deciface.stats.permutation import Alternative, Null, PermutationP, p_value, subsets
 
 PUBLISHED_GROUP = 10
@@ -82,6 +82,8 @@ class CohortTest:
         The published procedure on the same gallery; None where it has fewer than 10 other photos.
     remarks
         What a person should know before reading the answer.
+    null
+        (groups,) mean distances of the random groups.
     """
 
     patients: tuple[str, ...]
@@ -97,6 +99,7 @@ class CohortTest:
     remarks: tuple[str, ...]
     gallery_digest: str
     simulated: bool
+    null: Floats = field(repr=False, compare=False)
 
 
 def cohort_test(
@@ -165,6 +168,7 @@ def cohort_test(
         remarks=_remarks(p, groups=len(null)),
         gallery_digest=gallery.digest,
         simulated=bool(gallery.simulated_rows.any()),
+        null=null,
     )
 
 

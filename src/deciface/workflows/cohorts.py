@@ -280,6 +280,7 @@ def clusters_document(
 def cohort_document(found: CohortTest, *, seed: int) -> dict[str, Any]:
     """Return what `deciface gallery cohort-test --json` prints."""
     document = asdict(found)
+    document.pop("null")  # thousands of numbers that follow from the seed
     digest, simulated = document.pop("gallery_digest"), document.pop("simulated")
     return {**_heading(digest, simulated=simulated), **document, "seed": seed}
 

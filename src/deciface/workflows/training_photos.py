@@ -118,7 +118,9 @@ def _of_table(path: Path) -> Asked:
     table = read_table(path)
     asked: Asked = []
     for _, case in table.cases:
-        asked += [(photo, table.photo_files[photo.id]) for photo in case.photos if photo.id in table.photo_files]
+        for photo in case.photos:
+            if (source := table.photo_files.get(photo.id)) is not None:
+                asked.append((photo, source if isinstance(source, Path) else source()))
     return asked
 
 

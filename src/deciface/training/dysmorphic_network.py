@@ -1,0 +1,113 @@
+"""The network of ``deciface-dysmorphic``: a compact residual network that reads planted amounts off a grey crop.
+
+It also places the 189 landmarks, which nobody needs of it: they are a dense lesson in where things are, without which
+the few numbers of the planted amounts teach slowly; and what an amount is judged by are the landmarks as placed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from deciface.encoders.iresnet import import_torch
+from deciface.simulate.template import N_POINTS
+
+INPUT_PX = 128
+CHANNELS = (16, 32, 64, 128)
+UNITS = (1, 2, 2, 2)
+SQUEEZED, FINAL_SIDE_PX, HIDDEN = 48, 8, 256
+LANDMARK_UNIT_PX = 4.0
+"""The network's landmark outputs are in this unit."""
+
+
+def build_dysmorphic(features: int, *, dropout: float = 0.1) -> Any:  # noqa: ANN401 - PyTorch need not be there
+    """Build the network, its weights drawn by PyTorch's generator.
+
+    Parameters
+    ----------
+    features
+        How many amounts it reads.
+    dropout
+        Share of values left out behind the last convolution in training.
+
+    Returns
+    -------
+    torch.nn.Module
+        (n, 1, 128, 128) luminance as pixel / 255 to (n, features) amounts in SD; `both` gives the landmarks besides,
+        (n, 189 * 2) in units of `LANDMARK_UNIT_PX` crop px.
+    """
+    return _network_class()(features, dropout)
+
+
+@cache
+def _unit_class() -> Any:  # noqa: ANN401 - a class that exists only once PyTorch is there
+    torch = import_torch()
+    nn = torch.nn
+
+    class Unit(nn.Module):  # type: ignore[misc, name-defined]
+        """Two 3x3 convolutions beside a shortcut (He et al. 2016); a halving shortcut averages first."""
+
+        def __init__(self, before: int, channels: int, stride: int) -> None:
+            super().__init__()
+            self.conv1 = nn.Conv2d(before, channels, 3, stride, 1, bias=False)
+            self.norm1 = nn.BatchNorm2d(channels)
+            self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+            self.norm2 = nn.BatchNorm2d(channels)
+            self.shortcut: Any = nn.Identity()
+            if stride > 1 or before != channels:
+                shrink = [nn.AvgPool2d(stride)] if stride > 1 else []
+                self.shortcut = nn.Sequential(
+                    *shrink, nn.Conv2d(before, channels, 1, bias=False), nn.BatchNorm2d(channels)
+                )
+
+        def forward(self, x: Any) -> Any:  # noqa: ANN401 - tensors
+            inside = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
+            return torch.relu(inside + self.shortcut(x))
+
+    return Unit
+
+
+@cache
+def _network_class() -> Any:  # noqa: ANN401 - as above
+    torch = import_torch()
+    nn, unit = torch.nn, _unit_class()
+
+    class Dysmorphic(nn.Module):  # type: ignore[misc, name-defined]
+        """The whole network."""
+
+        def __init__(self, features: int, dropout: float) -> None:
+            super().__init__()
+            before = CHANNELS[0]
+            layers = [
+                nn.BatchNorm2d(1, affine=False),
+                nn.Conv2d(1, before, 5, 2, 2, bias=False),
+                nn.BatchNorm2d(before),
+                nn.ReLU(),
+            ]
+            for stage, (channels, units) in enumerate(zip(CHANNELS, UNITS, strict=True)):
+                for k in range(units):
+                    layers.append(unit(before, channels, 2 if stage and not k else 1))
+                    before = channels
+            self.trunk = nn.Sequential(*layers)
+            self.squeeze = nn.Sequential(
+                nn.Conv2d(before, SQUEEZED, 1, bias=False), nn.BatchNorm2d(SQUEEZED), nn.ReLU(), nn.Flatten()
+            )
+            flat = SQUEEZED * FINAL_SIDE_PX**2
+            self.dropout = nn.Dropout(dropout)
+            self.landmarks = nn.Linear(flat, 2 * N_POINTS)
+            self.hidden = nn.Sequential(nn.Linear(flat, HIDDEN), nn.ReLU())
+            self.amounts = nn.Sequential(
+                nn.Linear(HIDDEN + 2 * N_POINTS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, features)
+            )
+
+        def both(self, x: Any) -> tuple[Any, Any]:  # noqa: ANN401 - tensors
+            """Amounts and landmarks."""
+            seen = self.squeeze(self.trunk(x))
+            points = self.landmarks(seen).float()
+            hidden = self.hidden(self.dropout(seen)).float()
+            return self.amounts(torch.cat([hidden, points], 1)), points
+
+        def forward(self, x: Any) -> Any:  # noqa: ANN401 - tensors
+            return self.both(x)[0]
+
+    return Dysmorphic

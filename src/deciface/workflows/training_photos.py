@@ -95,6 +95,11 @@ def training_photos(
     return FoundPhotos(TrainingPhotos(tuple(photos), np.stack(crops), label_of), tuple(problems), cohort.name)
 
 
+def is_workspace(cohort: Path) -> bool:
+    """Whether a cohort is a workspace and not a case table or its folder."""
+    return cohort.is_dir() and not any((cohort / name).is_file() for name in ("cases.csv", "cases.xlsx"))
+
+
 Asked = list[tuple[Photo, Path | bytes]]
 
 

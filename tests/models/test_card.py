@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from deciface.errors import ModelError
 from deciface.models import ALIGNMENTS, CardView, Colour, Kind, card_fields, card_from, shipped_cards
 from deciface.models.card import read_card_fields
+from deciface.models.store import packaged_file
 from tests.models.networks import CARD
 
 FULL = {**CARD, "file": "tiny.onnx", "sha256": "0" * 64, "bytes": 10}
@@ -39,9 +40,10 @@ def test_cards_survive_being_written():
 
 def test_shipped_cards_are_complete():
     cards = {card.id: card for card in shipped_cards()}
+    cards = {card.id: card for card in shipped_cards()}
     assert set(cards) == {
         *("mediapipe-face-short", "mediapipe-face-full", "mediapipe-mesh", "mediapipe-iris"),
-        *("dlib-resnet", "dlib-landmarks-5", "yunet"),
+        *("dlib-resnet", "dlib-landmarks-5", "yunet", "deciface-dysmorphic"),
     }
     assert {id_ for id_, card in cards.items() if card.required} == {
         *("mediapipe-face-short", "mediapipe-face-full", "mediapipe-mesh", "mediapipe-iris", "dlib-resnet")
@@ -49,6 +51,8 @@ def test_shipped_cards_are_complete():
     resnet = cards["dlib-resnet"]
     assert (resnet.alignment, resnet.input_px, resnet.dimensions) == ("dlib-150", ALIGNMENTS["dlib-150"], 128)
     assert len({card.sha256 for card in cards.values()}) == len(cards)
+    packaged = {id_ for id_, card in cards.items() if packaged_file(card)}
+    assert packaged == {"deciface-dysmorphic"}, "our own, and nobody else's weights"
     for card in cards.values():
         assert card.source is None or card.source.member.endswith("/" + card.file)
 

@@ -57,7 +57,7 @@ def amounts(task_disorder: int, dose_sd: float, rng: np.random.Generator) -> dic
     return {n: round(w * dose_sd * float(s), 3) for (n, w), s in zip(features.items(), spread, strict=True) if dose_sd}
 
 
-def _work_photo(person: Person) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def work_photo(person: Person) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """The face of a London photo at working size, and its points there."""
     import cv2
 
@@ -72,7 +72,7 @@ def _work_photo(person: Person) -> tuple[NDArray[np.uint8], NDArray[np.float64]]
     return np.asarray(cut, np.uint8), (points + 0.5) * scale - 0.5 - shift
 
 
-def _photographed(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def photographed(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Tilt, scale and expose as a simulated photo is, without expression or pose."""
     import cv2
 
@@ -93,10 +93,10 @@ def planted_photo(task: _Task, model: AppearanceModel) -> NDArray[np.uint8]:
         seed = int(rng.integers(2**31))
         face = simulate_face(model, seed, sex=sex, ancestry=ancestry, features=features, person_seed=task.number)
         return face.pixels
-    image, points = _work_photo(task.person)
+    image, points = work_photo(task.person)
     if features:
         image, _ = warp_photo(image, PhotoAnchors.from_template(points), features=features)
-    return _photographed(image, rng)
+    return photographed(image, rng)
 
 
 _worker: tuple[PhotoEncoder, AppearanceModel] | None = None

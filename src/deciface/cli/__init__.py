@@ -13,6 +13,7 @@ import typer
 
 from deciface import RESEARCH_USE_ONLY, __version__
 from deciface.cli import bench, cases, cohorts, diagnose, gallery, models, ontology, photo, simulate, store, train
+from deciface.cli.classify import classify
 from deciface.cli.demo import demo
 from deciface.cli.doctor import doctor
 from deciface.errors import DeciFaceError
@@ -54,6 +55,7 @@ app.command("export")(cases.export_cases)
 app.command("withdraw")(store.withdraw)
 app.command("encode")(photo.encode)
 app.command("diagnose")(diagnose.diagnose)
+app.command("classify")(classify)
 app.command("bench")(bench.bench)
 app.add_typer(photo.app, name="photo")
 cohorts.add_to(gallery.app)

@@ -10,7 +10,7 @@ import typer
 from deciface.cli.output import emit
 from deciface.errors import OptionError
 
-BENCHES = ("faces", "search", "encode", "planted", "simulate", "store", "evaluate")
+BENCHES = ("faces", "search", "encode", "planted", "simulate", "store", "evaluate", "dysmorphic", "explain")
 
 
 def bench(

@@ -62,6 +62,12 @@ def shipped_cards() -> list[ModelCard]:
     return sorted(cards, key=lambda card: card.id)
 
 
+def packaged_file(card: ModelCard) -> Path | None:
+    """The file of a model that comes with the package itself; None for those that are fetched or added."""
+    path = Path(str(resources.files("deciface.models") / "files" / card.file))
+    return path if path.is_file() else None
+
+
 def default_root() -> Path:
     """Name the store: the folder in DECIFACE_MODELS, else the user's data folder."""
     given = os.environ.get("DECIFACE_MODELS")
@@ -142,7 +148,7 @@ class ModelStore:
         return [self._status(card) for card in self.cards()]
 
     def _status(self, card: ModelCard) -> ModelStatus:
-        path = self.root / card.id / card.file
+        path = packaged_file(card) or self.root / card.id / card.file
         try:
             found = path.stat()
             if not path.is_file() or found.st_size != card.bytes:

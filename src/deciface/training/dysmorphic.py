@@ -23,7 +23,10 @@ from deciface.training.loop import Recipe, Rows, Schedule, Stage
 from deciface.training.planted_crops import FEATURE_NAMES, MARGIN_PX, SIDE_PX, Shots
 
 LANDMARK_WEIGHT = 0.1
-"""Of the landmarks' loss beside that of the amounts; both smooth L1, in crop px and in SD."""
+"""Of the landmarks' loss (smooth L1 of crop px) beside that of the amounts (mean square of SD).
+
+Mean square, because most amounts are 0: what lies nearest to most cases in absolute value is to say 0 to all.
+"""
 UNREMARKABLE_SD = 1.0
 """The last value of every encoding, in SD: what a face without features has instead of a direction."""
 
@@ -99,23 +102,22 @@ class AmountTask:
         self.shots, self.learn, self.choose, self.batch = shots, learn, choose, batch
         self.worsening = worsening or Worsening()
         self._mirror = torch.from_numpy(np.ascontiguousarray(mirror_order(mean_shape)))
-        middle = (shots.landmarks_px[learn] - MARGIN_PX).mean(0).reshape(-1)
-        with torch.no_grad():
-            self.network.landmarks.bias.copy_(torch.from_numpy(middle / LANDMARK_UNIT_PX))
+        self._middle_px = (shots.landmarks_px[learn] - MARGIN_PX).mean(0)
 
     def batches(self, rng: np.random.Generator) -> Iterable[Rows]:
         """Shuffle; what is left over is dealt out."""
         return np.array_split(rng.permutation(self.learn), len(self.learn) // self.batch)
 
     def loss(self, rows: Rows, rng: np.random.Generator) -> Any:  # noqa: ANN401 - a tensor
-        """Smooth L1 of amounts, and of landmarks."""
+        """Mean square of amounts, and smooth L1 of landmarks."""
         torch = import_torch()
-        gap = torch.nn.functional.smooth_l1_loss
+        functional = torch.nn.functional
         crops, points = self._changed(rows, rng)
         amounts, placed = self.network.both(crops.contiguous(memory_format=torch.channels_last))
         wanted = torch.from_numpy(self.shots.amounts_sd[rows])
-        landmarks = gap(placed.float() * LANDMARK_UNIT_PX, points.reshape(len(rows), -1))
-        return gap(amounts.float(), wanted) + LANDMARK_WEIGHT * landmarks
+        strays = (points - torch.from_numpy(self._middle_px)).reshape(len(rows), -1)
+        landmarks = functional.smooth_l1_loss(placed.float() * LANDMARK_UNIT_PX, strays)
+        return functional.mse_loss(amounts.float(), wanted) + LANDMARK_WEIGHT * landmarks
 
     def measure(self) -> Mapping[str, float]:
         """Mean correlation of planted with read amounts (the score), and the landmark error in crop px."""
@@ -126,7 +128,7 @@ class AmountTask:
             amounts, points = self.network.both(crops.contiguous(memory_format=torch.channels_last))
             read.append(amounts.float().numpy())
             placed.append(points.float().numpy() * LANDMARK_UNIT_PX)
-        truth = self.shots.landmarks_px[self.choose] - MARGIN_PX
+        truth = self.shots.landmarks_px[self.choose] - MARGIN_PX - self._middle_px
         error = np.linalg.norm(np.concatenate(placed).reshape(truth.shape) - truth, axis=-1)
         found = correlations(np.concatenate(read), self.shots.amounts_sd[self.choose])
         return {"score": float(found.mean()), "landmark error px": float(error.mean())}

@@ -1,7 +1,8 @@
 """The network of ``deciface-dysmorphic``: a compact residual network that reads planted amounts off a grey crop.
 
 It also places the 189 landmarks, which nobody needs of it: they are a dense lesson in where things are, without which
-the few numbers of the planted amounts teach slowly; and what an amount is judged by are the landmarks as placed.
+the few numbers of the planted amounts teach slowly. Amounts are read off the landmarks as placed, each scaled by how
+far it strays from its mean (unscaled, a stray of one px drowns in a position of a hundred), and off the picture itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from deciface.simulate.template import N_POINTS
 INPUT_PX = 128
 CHANNELS = (16, 32, 64, 128)
 UNITS = (1, 2, 2, 2)
-SQUEEZED, FINAL_SIDE_PX, HIDDEN = 48, 8, 256
+SQUEEZED, FINAL_SIDE_PX, HIDDEN = 32, 8, 256
 LANDMARK_UNIT_PX = 4.0
 """The network's landmark outputs are in this unit."""
 
@@ -34,7 +35,7 @@ def build_dysmorphic(features: int, *, dropout: float = 0.1) -> Any:  # noqa: AN
     -------
     torch.nn.Module
         (n, 1, 128, 128) luminance as pixel / 255 to (n, features) amounts in SD; `both` gives the landmarks besides,
-        (n, 189 * 2) in units of `LANDMARK_UNIT_PX` crop px.
+        (n, 189 * 2), as strays from their mean in units of `LANDMARK_UNIT_PX` crop px.
     """
     return _network_class()(features, dropout)
 
@@ -96,6 +97,8 @@ def _network_class() -> Any:  # noqa: ANN401 - as above
             self.dropout = nn.Dropout(dropout)
             self.landmarks = nn.Linear(flat, 2 * N_POINTS)
             self.hidden = nn.Sequential(nn.Linear(flat, HIDDEN), nn.ReLU())
+            self.scaled = nn.BatchNorm1d(2 * N_POINTS, affine=False)
+            self.direct = nn.Linear(2 * N_POINTS, features)
             self.amounts = nn.Sequential(
                 nn.Linear(HIDDEN + 2 * N_POINTS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, features)
             )
@@ -105,7 +108,8 @@ def _network_class() -> Any:  # noqa: ANN401 - as above
             seen = self.squeeze(self.trunk(x))
             points = self.landmarks(seen).float()
             hidden = self.hidden(self.dropout(seen)).float()
-            return self.amounts(torch.cat([hidden, points], 1)), points
+            scaled = self.scaled(points)
+            return self.amounts(torch.cat([hidden, scaled], 1)) + self.direct(scaled), points
 
         def forward(self, x: Any) -> Any:  # noqa: ANN401 - tensors
             return self.both(x)[0]

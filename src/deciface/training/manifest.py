@@ -113,8 +113,12 @@ def run_document(
 
 
 def identity_of(recipe: Recipe, settings: Mapping[str, Any], digest: str) -> str:
-    """Digest of everything that decides what a run learns; a checkpoint carries it."""
-    said = json.dumps([recipe_as_document(recipe), dict(settings), digest], sort_keys=True, default=str)
+    """Digest of everything that decides what a run learns; a checkpoint carries it.
+
+    On how many threads it ran is left out: an interrupted run may go on on another machine.
+    """
+    plain = {k: v for k, v in recipe_as_document(recipe).items() if k != "threads"}
+    said = json.dumps([plain, dict(settings), digest], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()
 
 

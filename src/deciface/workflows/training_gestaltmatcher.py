@@ -33,8 +33,8 @@ from deciface.training.manifest import (
     run_document,
 )
 from deciface.training.photos import TrainingPhotos
-from deciface.workflows.training_photos import FoundPhotos, training_photos
-from deciface.workflows.training_runs import RunFolder, open_run
+from deciface.workflows.training_photos import FoundPhotos, is_workspace, training_photos
+from deciface.workflows.training_runs import open_run
 
 CHECKPOINT = "checkpoint.pt"
 RULES = (Rule.NEAREST_IMAGE, Rule.DISORDER_CENTROID, Rule.DISCRIMINANT)
@@ -248,9 +248,13 @@ def train_gestaltmatcher(
     )
     after = task.vectors(np.arange(len(material.photos)))
     held_out = tuple(compare(material, before, after, test=test, unseen=settings.unseen))
-    card = _export(run_folder, base, task, settings, found, learnt=len(learn) + len(choose))
-    if not (cohort / "cases.csv").exists() and cohort.is_dir():
+    content = base.to_onnx(task.network.trunk)
+    card = _card(content, base, settings, found, learnt=len(learn) + len(choose))
+    if is_workspace(cohort):
+        # before the model is written: of a model that is there, the workspace knows whom it learnt from
         _note(cohort, card, [material.photos[i].id for i in (*learn, *choose)])
+    run_folder.write(card.file, content)
+    run_folder.write(CARD_FILE, card_text(card))
     run_folder.write(CURVES_FILE, curves_table(epochs))
     done = manifest(now().isoformat(timespec="seconds"), {"held_out": [h.as_document() for h in held_out]})
     run_folder.write_manifest(done)
@@ -352,15 +356,12 @@ def _disorder(photo: Photo) -> str:
     return photo.diagnoses[0].disorder.id
 
 
-def _export(
-    folder: RunFolder, base: Base, task: DisorderTask, settings: Settings, found: FoundPhotos, *, learnt: int
-) -> ModelCard:
-    """Write the encoder and its card."""
-    content = base.to_onnx(task.network.trunk)
+def _card(content: bytes, base: Base, settings: Settings, found: FoundPhotos, *, learnt: int) -> ModelCard:
+    """Card of the encoder that came out."""
     material = found.material
     people = len(set(material.patients))
     simulated = all(photo.patient.simulated for photo in material.photos)
-    card = encoder_card(
+    return encoder_card(
         base.card,
         content,
         id_=settings.model_id,
@@ -374,9 +375,6 @@ def _export(
         licence=f"of the photos it was trained on, and of {base.card.id}: {base.card.licence}",
         citation=f"{CITATION}; {base.card.citation}",
     )
-    folder.write(card.file, content)
-    folder.write(CARD_FILE, card_text(card))
-    return card
 
 
 def _note(workspace: Path, card: ModelCard, photo_ids: Sequence[str]) -> None:

@@ -82,6 +82,10 @@ def test_the_document_has_every_number_of_the_published_protocol(evaluated, reco
         assert row["top"]["top-30"] == 1.0
         assert 0 < row["top"]["top-1"] <= row["top"]["top-5"]
     assert rows["F/F"]["gallery_photos"] + rows["F/F"]["test_photos"] == sum(r["id"] < "d04" for r in records)
+    assert rows["F/F"]["gallery_patients"] + rows["F/F"]["test_patients"] == 9 + 14 + 20 + 8
+    assert (rows["F/F"]["gallery_disorders"], rows["R/F+R"]["gallery_disorders"]) == (4, 7)
+    assert rows["F/F"]["spread"] is None
+    assert set(rows["R/R"]["spread"]) == set(rows["R/R"]["top"])
 
 
 def test_the_figures_per_patient_are_the_oracles(evaluated, records):
@@ -117,6 +121,24 @@ def test_strata_carry_their_numbers_or_say_too_few(evaluated):
     assert {s["by"] for s in strata} == {"ancestry", "age", "sex"}
 
 
+def test_age_is_a_curve_and_patients_over_the_years(evaluated, records):
+    ages = evaluated[0]["rules"][0]["ages"]
+    curve = [row for row in ages["by_age"] if row["experiment"] == "one-out"]
+    assert sum(row["photos"] for row in curve) == len(records)
+    assert [row["band"] for row in curve] == ["0-2", "2-6", "6-12", "12-18", "18-40"]
+    over = [row for row in ages["changes"] if row["experiment"] == "one-out"]
+    assert over[0]["disorder"] == ""
+    assert over[0]["patients"] == len({p["patient"] for p in ages["patients"] if p["experiment"] == "one-out"})
+    for person in ages["patients"]:
+        assert person["ages_years"] == sorted(person["ages_years"])
+        assert person["ages_years"][-1] - person["ages_years"][0] >= 1
+
+
+def test_nothing_is_said_about_age_where_it_was_not_asked_for(site):
+    ran = deciface("gallery", "evaluate", site[0], "--cases", site[1], "--by", "sex", "--experiments", "F/F", "--json")
+    assert ran.document["rules"][0]["ages"] is None
+
+
 class _Links(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -124,7 +146,8 @@ class _Links(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.scripts += tag == "script"
-        self.links += [value for name, value in attrs if name in ("src", "href")]
+        # "#..." is a mark of a chart, drawn once on the same page
+        self.links += [value for name, value in attrs if name in ("src", "href") and not value.startswith("#")]
 
 
 def test_the_report_is_one_file_with_the_same_numbers(evaluated):
@@ -148,6 +171,8 @@ def test_the_terminal_shows_three_tables(site):
     assert "Published protocol, rule patient-mean: per photo, macro by disorder, %" in ran.out
     assert "Per patient, rule patient-mean: % with 95 % interval over patients; absent is a miss" in ran.out
     assert "Strata, rule patient-mean" in ran.out
+    assert "By age in the photo, rule patient-mean: mean over patients of their photos, %" in ran.out
+    assert "Patients over the years, rule patient-mean: doublings of the rank of the own disorder" in ran.out
     assert "R/R" not in ran.out
     assert "NOTE: not checked (near-duplicate person in test and gallery): no ArcFace model" in ran.out
 
@@ -155,7 +180,7 @@ def test_the_terminal_shows_three_tables(site):
 def test_simulated_people_are_called_so_at_every_table(tmp_path, records):
     encodings, cases = write_site(tmp_path / "s", records, simulated="yes")
     ran = deciface("gallery", "evaluate", encodings, "--cases", cases, "--experiments", "F/F")
-    assert ran.out.count("! Computed on simulated people: no real patient, no real disorder") == 3
+    assert ran.out.count("! Computed on simulated people: no real patient, no real disorder") == 5
 
 
 def test_genes_and_several_rules(site):
@@ -237,8 +262,8 @@ def test_a_patient_on_both_sides_stops_the_run_unless_allowed(site, records, tmp
     assert not (tmp_path / "out.html").exists()
     ran = deciface(*asked, "--allow-leakage", "--report", tmp_path / "out.html")
     assert ran.code == 0
-    assert ran.out.count("! LEAKAGE, let through on request: same patient in test and gallery") == 3
-    assert (tmp_path / "out.html").read_text().count("▲ LEAKAGE") == 3
+    assert ran.out.count("! LEAKAGE, let through on request: same patient in test and gallery") == 5
+    assert (tmp_path / "out.html").read_text().count("▲ LEAKAGE") == 4
 
 
 def test_photos_that_were_trained_on_stop_the_run(site, records, tmp_path):
@@ -323,6 +348,6 @@ def test_a_simulated_cohort_in_a_workspace(model_store, tmp_path):
     assert out["chance"] == 0.5
     assert out["micro"]["top-1"]["interval"][0] > 0.5
     assert out["micro"]["top-5"]["value"] == 1.0
-    assert page.read_text().count("▲ Computed on simulated people") == 3
+    assert page.read_text().count("▲ Computed on simulated people") == 4
     again = deciface("gallery", "evaluate", tmp_path / "w", "--json")
     assert again.document["rules"] == ran.document["rules"]

@@ -41,11 +41,30 @@ def disorder_distances(queries, gallery, rule, views):
             away = min(distance(queries, photo["vectors"], views) for photo in theirs)
         elif rule == "patient-mean":
             away = min(distance(queries, means[patient], views) for patient in who)
+        elif rule == "nearest-patients":
+            everybody = [round(distance(queries, mean, views), 6) for mean in means.values()]
+            theirs = sorted(round(distance(queries, means[patient], views), 6) for patient in who)
+            k = min(3, len(theirs))
+            near = sum(x <= theirs[k - 1] for x in everybody)
+            away = math.log10(at_least(k, near, len(theirs), len(everybody)))
         else:
             centre = {v: mean_direction([means[patient][v] for patient in who]) for v in views}
             away = distance(queries, centre, views)
         out[label] = round(away, 6)
+    if rule == "hybrid":
+        halves = [disorder_distances(queries, gallery, half, views) for half in ("nearest-image", "disorder-centroid")]
+        middles = [sum(half.values()) / len(half) if half else 0.0 for half in halves]
+        shares = [
+            {k: x / m if m > 1e-6 else 1.0 for k, x in half.items()} for half, m in zip(halves, middles, strict=True)
+        ]
+        out = {label: round((shares[0][label] + shares[1][label]) / 2, 6) for label in out}
     return out
+
+
+def at_least(k, near, drawn, total):
+    """P(H >= k), H the near ones among `drawn` of `total`; exact counts."""
+    ways = sum(math.comb(near, j) * math.comb(total - near, drawn - j) for j in range(k, drawn + 1))
+    return ways / math.comb(total, drawn)
 
 
 def rank_of(label, distances):

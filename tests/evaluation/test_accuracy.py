@@ -15,9 +15,11 @@ from deciface.evaluation.accuracy import (
     published,
 )
 from deciface.evaluation.protocol import Experiment, Protocol, Run, make_protocol
-from deciface.evaluation.ranks import BY_MATRIX, Ranked, RankedRun, Ranks, rank_all
+from deciface.evaluation.ranks import Ranked, RankedRun, Ranks, rank_all
+from deciface.space import Rule
 from deciface.stats.proportions import clopper_pearson, wilson
 from tests.evaluation import oracle
+from tests.evaluation.test_ranks import BY_ORACLE
 from tests.evaluation.worlds import gallery_of, scattered, worlds
 
 
@@ -36,13 +38,13 @@ def oracle_runs(records, protocol, rule):
     return runs
 
 
-@pytest.mark.parametrize("rule", BY_MATRIX)
+@pytest.mark.parametrize("rule", BY_ORACLE)
 def test_every_table_is_the_oracles(rule):
     records = scattered(np.random.default_rng(1), disorders=7, patients=[12, 8, 23, 4, 6, 2, 1].__getitem__, spread=3.0)
     gallery, protocol = gallery_of(records), protocol_of(records)
     ranked = rank_all(gallery, protocol, rule=rule)
     truth = oracle_runs(records, protocol, rule)
-    rows = published(ranked, top=(1, 2, 3))
+    rows = published(ranked, protocol, gallery.patient_of_row, top=(1, 2, 3))
     assert [row.experiment for row in rows] == list(truth)[:4]
     for row in rows:
         photos = [by_photo for by_photo, _ in truth[row.experiment]]
@@ -50,6 +52,9 @@ def test_every_table_is_the_oracles(rule):
         assert row.test_photos == pytest.approx(np.mean([len(run) for run in photos]))
         for k in (1, 2, 3):
             assert row.top[k] == pytest.approx(oracle.published(photos, k))
+            if len(photos) > 1:
+                each = [oracle.published([one], k) for one in photos]
+                assert row.spread[k] == pytest.approx(np.std(each, ddof=1))
     for row in per_patient(ranked, protocol, seed=0, replicates=100, top=(1, 2, 3)):
         people = [by_patient for _, by_patient in truth[row.experiment]]
         assert row.patients == len({who for run in people for who, _ in run})
@@ -63,7 +68,7 @@ def test_every_table_is_the_oracles(rule):
 
 
 @settings(max_examples=80, deadline=None)
-@given(worlds(), st.sampled_from(BY_MATRIX), st.integers(0, 3))
+@given(worlds(), st.sampled_from(BY_ORACLE), st.integers(0, 3))
 def test_one_patient_out_is_the_oracles_with_ties_and_several_disorders(records, rule, seed):
     if len({r["patient"] for r in records}) < 2:
         return
@@ -88,7 +93,7 @@ def made(ranks, *, labels=None, experiment=Experiment.FREQUENT, splits=None):
     found = Ranks(numbers, own, np.array(ranks, float))
     run = Run(experiment, splits, numbers, np.array([n]))
     protocol = Protocol((run,), tuple((f"D{k}",) for k in [*own.tolist(), 0]), (), (), "made", None)
-    return Ranked(BY_MATRIX[0], ("D0", "D1", "D2"), (RankedRun(run, found, found),)), protocol
+    return Ranked(Rule.NEAREST_IMAGE, ("D0", "D1", "D2"), (RankedRun(run, found, found),)), protocol
 
 
 def test_an_absent_disorder_is_a_miss_and_the_coverage_is_said():
@@ -99,7 +104,11 @@ def test_an_absent_disorder_is_a_miss_and_the_coverage_is_said():
     assert row.micro["top-30"].value == 0.75
     assert row.macro["top-1"].value == pytest.approx(1 / 3)
     assert row.micro[MRR].value == pytest.approx(2.5 / 4)
-    assert published(ranked)[0].top[30] == pytest.approx(2 / 3)
+    (row,) = published(ranked, protocol, np.array([0, 1, 2, 3, 0]))
+    assert row.top[30] == pytest.approx(2 / 3)
+    assert row.spread is None
+    assert (row.gallery_photos, row.gallery_patients, row.gallery_disorders) == (1, 1, 1)
+    assert (row.test_photos, row.test_patients, row.disorders) == (4, 4, 3)
 
 
 def test_where_all_or_none_are_found_the_interval_is_exact():
@@ -135,7 +144,7 @@ def test_a_patient_whose_photos_lie_in_two_strata_is_in_several():
     photos = Ranks(np.arange(4), np.zeros(4, np.intp), np.ones(4))
     people = Ranks(np.arange(2), np.zeros(2, np.intp), np.ones(2))
     run = Run(Experiment.FREQUENT, None, np.arange(4), np.array([0]))
-    ranked = Ranked(BY_MATRIX[0], ("D",), (RankedRun(run, photos, people),))
+    ranked = Ranked(Rule.NEAREST_IMAGE, ("D",), (RankedRun(run, photos, people),))
     rows = by_stratum(ranked, {"age": ["2-6", "6-12", "6-12", "6-12"]}, np.array([0, 0, 1, 1]), seed=0)
     assert [(row.stratum, row.patients) for row in rows] == [("6-12", 1), (SEVERAL, 1)]
 

@@ -14,7 +14,9 @@ from deciface.faces import Check, Face, Pose, Quality, Verdict
 from deciface.models import shipped_cards
 from deciface.reports.case import LIMITS, CaseReport, ReportedPhoto, render
 from deciface.reports.pictures import shrunk
-from deciface.space import Gallery, Query, Rule, rank, unusualness
+from deciface.space import Gallery, Query, Rule, SyndromicEvidence, rank, unusualness
+from deciface.space.unusual_syndromic import Calibration, Share, Side
+from deciface.stats.roc import Auc
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.UTC)
 
@@ -128,3 +130,21 @@ def test_pictures_are_shrunk_and_never_enlarged(h, w):
     assert max(small.shape[:2]) <= 640
     assert scale <= 1
     assert scale == pytest.approx(min(1, 640 / max(h, w)))
+
+
+def test_patient_against_unaffected_stands_below_unusualness_with_its_reasons():
+    shares = (Share("length of the residual", 0.8, 0.9, 0.4),)
+    known, unseen = (Auc(v, 0.001, (v - 0.1, v + 0.1), 60, 80) for v in (0.7, 0.6))
+    evidence = SyndromicEvidence(
+        Side.PATIENT, "", 1.25, (0.4, 2.0), shares, Calibration(60, 80, 9, 3, known=known, unseen=unseen, slope=0.9)
+    )
+    page = render(replace(report(), syndromic=evidence), now=NOW)
+    assert "Speaks for a patient of some disorder" in page
+    assert "Log likelihood ratio +1.25 (95 % interval +0.40 to +2.00)" in page
+    assert "learnt from 60 patients of 9 disorders and 80 unaffected people" in page
+    assert "0.70 (0.60 to 0.80)" in page
+    assert "larger than in 90 % of unaffected people and 40 % of patients (+0.80)" in page
+    unsure = render(replace(report(), syndromic=SyndromicEvidence(Side.CANNOT_TELL, "3 patients")), now=NOW)
+    assert "3 patients." in unsure
+    assert "Log likelihood ratio" not in unsure
+    assert "or unaffected?" not in render(report(), now=NOW)

@@ -10,6 +10,7 @@ import pytest
 from deciface.cases import RESEARCH_USE_ONLY
 from deciface.evaluation.accuracy import MRR, TOP, Figure, PatientAccuracy, PublishedAccuracy, StratumAccuracy
 from deciface.evaluation.leakage import Leak, Leakage, LeakedPhoto
+from deciface.evaluation.over_years import BandAccuracy, ChangeOverYears, OverYears, PatientOverYears
 from deciface.evaluation.protocol import Experiment
 from deciface.reports.evaluation import EvaluationReport, ReportedRule, render
 from deciface.space import Composition
@@ -30,7 +31,16 @@ def report():
         "nearest-image",
         (
             PublishedAccuracy(
-                Experiment.RARE, 922.6, 386.4, 246, 10, dict(zip(TOP, (0.3261, 0.4722, 0.5461, 0.6857), strict=True))
+                Experiment.RARE,
+                gallery_photos=922.6,
+                test_photos=386.4,
+                gallery_patients=701.5,
+                test_patients=246,
+                disorders=246,
+                gallery_disorders=247,
+                splits=10,
+                top=dict(zip(TOP, (0.3261, 0.4722, 0.5461, 0.6857), strict=True)),
+                spread=dict.fromkeys(TOP, 0.0123),
             ),
         ),
         (PatientAccuracy(Experiment.RARE, 120, 17, 0.95, 0.034, figures(0.45), figures(0.37)),),
@@ -58,6 +68,9 @@ def test_every_number_is_on_the_page(report):
     page = render(report, now=NOW)
     for text in (
         "922.6",
+        "701.5",
+        "247",
+        "± 1.23",
         "386.4",
         "32.61",
         "47.22",
@@ -115,3 +128,30 @@ def test_the_chart_is_drawn_to_scale(report):
     assert f'cy="{round(top + height * (1 - 0.45), 1)}"' in page
     assert f'y1="{round(top + height * (1 - 0.35), 1)}" y2="{round(top + height * (1 - 0.55), 1)}"' in page
     assert "stroke-dasharray" in page  # 5 % are not covered
+
+
+def with_ages(report):
+    (tables,) = report.results
+    bands = (
+        BandAccuracy(Experiment.RARE, 2.0, 6.0, 3.5, 44, 40, figures(0.31)),
+        BandAccuracy(Experiment.RARE, 40.0, None, 51.0, 4, 3, {}),
+    )
+    people = ((Experiment.RARE, PatientOverYears("secret-id", "D", (3.0, 21.0), (8.0, 1.0))),)
+    changes = (
+        ChangeOverYears(Experiment.RARE, "", 12, 17.5, -1.25, (-2.0, -0.5), 0.004, None),
+        ChangeOverYears(Experiment.RARE, "D <i>", 3, 15.0, None, None, None, None),
+    )
+    return replace(report, results=(replace(tables, ages=OverYears(bands, people, changes)),))
+
+
+def test_age_has_a_curve_lines_and_a_table_and_names_nobody(report):
+    page = render(with_ages(report), now=NOW)
+    assert page.count("</svg>") == 3
+    assert "top-1 accuracy by age" in page
+    assert "40+" in page
+    assert "patient 1: rank 8 at 3 years, rank 1 at 21 years" in page
+    assert "secret-id" not in page
+    assert '-1.25<span class="ends">(-2.00 to -0.50)</span></td><td class="num">0.004</td>' in page
+    assert "D &lt;i&gt;" in page
+    assert "below 0 it is easier to see with age" in page
+    assert "Age, rule" not in render(report, now=NOW)

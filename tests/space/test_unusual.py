@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from deciface.cases import Diagnosis, Disorder, Encoding, Patient, Photo, Sex, View
-from deciface.space import Gallery, Query, Reason, Restriction, Verdict, unusualness
+from deciface.cases import Ancestry, Diagnosis, Disorder, Encoding, Patient, Photo, Sex, View
+from deciface.errors import OptionError
+from deciface.space import Background, Covariate, Gallery, Query, Reason, Restriction, Verdict, unusualness
+from deciface.space.unusual_background import Design
+from deciface.space.unusual_distance import Fit
 
 VIEW = View("m")
 
@@ -137,3 +140,205 @@ def test_null_rate_in_two_thousand_runs():
     p = rate(2000, 20262)
     upper = binomtest(int((p <= 0.05).sum()), 2000).proportion_ci(0.98, "exact").high
     assert upper <= 0.07
+
+
+# Groups that differ: two ancestries, two sexes, ages 2 to 50, each with a mean of its own; one is more spread out.
+
+SIZE = 24
+GIVEN = np.linalg.qr(np.random.default_rng(1).standard_normal((SIZE, 4)))[0].T
+ALONG = GIVEN[3] * 3.0
+
+
+def people(rng, n, *, minority=0.25, apart=4.0, **fixed):
+    """Backgrounds and faces of n people; the minority is far away and 1.5 times as spread out."""
+    rare = np.full(n, fixed["rare"]) if "rare" in fixed else rng.random(n) < minority
+    ages = np.exp(rng.uniform(np.log(2), np.log(50), n)) if "age" not in fixed else np.full(n, fixed["age"])
+    sexes = rng.integers(0, 2, n)
+    vectors = rng.standard_normal((n, SIZE)) * np.linspace(1.4, 0.4, SIZE)
+    vectors *= np.where(rare, 1.5, 1.0)[:, None]
+    vectors += apart * rare[:, None] * GIVEN[0] + 2.0 * (sexes[:, None] - 0.5) * GIVEN[1]
+    vectors += 1.5 * (np.log1p(ages)[:, None] - 2.5) * GIVEN[2] + 1.5
+    backgrounds = [
+        Background(float(a), Sex.MALE if s else Sex.FEMALE, frozenset(["Rare" if r else "Common"]))
+        for a, s, r in zip(ages, sexes, rare, strict=True)
+    ]
+    return backgrounds, vectors
+
+
+def gallery_of(backgrounds, vectors, diagnoses=None):
+    photos = [
+        Photo(
+            f"{i:04d}",
+            Patient(f"p{i:04d}", b.sex, tuple(map(Ancestry, sorted(b.ancestry)))),
+            f"s{i}",
+            b.age_years,
+            diagnoses=(Diagnosis(Disorder(diagnoses[i], "d")),) if diagnoses and diagnoses[i] else (),
+            unaffected=not (diagnoses and diagnoses[i]),
+        )
+        for i, b in enumerate(backgrounds)
+    ]
+    return Gallery.from_arrays(
+        photos,
+        (VIEW,),
+        [np.asarray(vectors, np.float32)],
+        encoder_sha256={"m": "a" * 64},
+        crop_version={"m": "crop/1"},
+    )
+
+
+def asked(vector):
+    return Query.of([encoding("q", "q", vector)])
+
+
+def called_unusual(runs, seed, *, adjusted=True, planted=0.0, minority=0.25, **fixed):
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(runs):
+        backgrounds, vectors = people(rng, 120, minority=minority)
+        (mine,), face = people(rng, 1, **fixed)
+        answer = unusualness(
+            gallery_of(backgrounds, vectors), asked(face[0] + planted * ALONG), background=mine if adjusted else None
+        )
+        found.append(answer.p)
+    return float(np.mean(np.array(found) <= 0.05))
+
+
+@pytest.mark.parametrize(
+    ("fixed", "seed"), [({}, 1), ({"rare": True}, 2), ({"rare": False}, 3), ({"age": 3.0}, 4), ({"age": 45.0}, 5)]
+)
+def test_null_faces_of_every_group_are_called_unusual_at_the_nominal_rate(fixed, seed):
+    assert 0.01 <= called_unusual(200, seed, **fixed) <= 0.10
+
+
+def test_not_adjusted_the_minority_would_be_called_unusual():
+    assert called_unusual(60, 2, adjusted=False, rare=True, minority=0.12) > 0.2
+
+
+def test_planted_faces_are_found_in_every_group():
+    for fixed in ({"rare": True}, {"rare": False}, {"age": 3.0}):
+        assert called_unusual(30, 6, planted=6.0, **fixed) > 0.7
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_statistics_equal_a_regression_of_everybody_made_anew(seed):
+    """The face enters the regressions like everybody else; here they are made again from all rows."""
+    rng = np.random.default_rng(seed)
+    backgrounds, vectors = people(rng, 50)
+    (mine,), face = people(rng, 1)
+    unit = [v / np.linalg.norm(v) for v in [*vectors, face[0]]]
+    design = Design.of(backgrounds, Covariate)
+    theirs, own = Fit.of(np.array(unit[:-1]), design.rows(backgrounds), views=1).statistics(
+        unit[-1], design.rows([mine])[0]
+    )
+    rows = design.rows([*backgrounds, mine])
+    ridge = np.diag([0.0] + [1.0] * (rows.shape[1] - 1))
+
+    def left(values):
+        return values - rows @ np.linalg.solve(rows.T @ rows + ridge, rows.T @ values)
+
+    e = left(np.array(unit))
+    near = []
+    for i, a in enumerate(e):
+        near.append(sum(sorted(float((a - b) @ (a - b)) / 2 for j, b in enumerate(e) if j != i)[:5]) / 5)
+    assert np.allclose([*theirs, own], left(np.log(near)), atol=2e-6)
+
+
+def test_several_photos_are_as_far_as_their_distances_are_on_average():
+    rng = np.random.default_rng(0)
+    vectors, queries = faces(rng, 45), faces(rng, 2)
+    both = Query.of([encoding(f"q{i}", "q", v) for i, v in enumerate(queries)])
+    found = unusualness(reference(vectors), both)
+    unit = [v / np.linalg.norm(v) for v in [*vectors, *queries]]
+    away = sorted((2 - float(unit[-1] @ x) - float(unit[-2] @ x)) / 2 for x in unit[:-2])
+    assert found.mean_distance == pytest.approx(sum(away[:5]) / 5, abs=2e-6)
+    theirs, mine = Fit.of(np.array(unit[:-2]), np.ones((45, 1)), views=1).statistics(
+        (unit[-1] + unit[-2]) / 2, np.ones(1)
+    )
+    assert mine == pytest.approx(found.mean_distance, abs=2e-6)
+    assert found.percentile == (theirs < mine).mean()
+
+
+def test_who_the_people_are_and_what_was_let_go():
+    rng = np.random.default_rng(3)
+    backgrounds, vectors = people(rng, 700, minority=0.15)
+    gallery = gallery_of(backgrounds, vectors)
+
+    def ask(**facts):
+        return unusualness(gallery, asked(vectors[0]), background=Background(**facts))
+
+    def count(**wanted):
+        return sum(all(b.value(Covariate(k)) == v for k, v in wanted.items()) for b in backgrounds)
+
+    found = ask(age_years=25, sex=Sex.MALE, ancestry=frozenset(["COMMON"]))
+    assert (found.relaxed, found.people) == ((), count(ancestry="common", age="18-40", sex="male"))
+    assert found.alike == "common, 18-40 years, male"
+    assert found.reference == 700
+    found = ask(age_years=15, sex=Sex.MALE, ancestry=frozenset(["Common"]))
+    assert found.relaxed == (Covariate.SEX,)
+    assert found.people == count(ancestry="common", age="12-18")
+    found = ask(age_years=25, sex=Sex.MALE, ancestry=frozenset(["Rare"]))
+    assert found.relaxed == (Covariate.SEX, Covariate.AGE)
+    assert (found.alike, found.people) == ("rare", count(ancestry="rare"))
+    assert found.adjusted == tuple(Covariate)
+
+
+def test_a_group_that_the_gallery_hardly_has_cannot_be_judged():
+    rng = np.random.default_rng(4)
+    backgrounds, vectors = people(rng, 100, minority=0.05)
+    gallery = gallery_of(backgrounds, vectors)
+    few = sum("rare" in b.ancestry for b in backgrounds)
+    found = unusualness(gallery, asked(vectors[0]), background=Background(ancestry=frozenset(["Rare"])))
+    assert found.verdict is Verdict.CANNOT_TELL
+    assert found.reason == (
+        f"{few} of 100 unaffected people are of ancestry rare; 10 are needed to know what is usual there"
+    )
+    found = unusualness(gallery, asked(vectors[0]), background=Background(age_years=80))
+    assert found.reason.startswith(f"{sum(b.age_years >= 40 for b in backgrounds)} of 100") or found.reason == ""
+    found = unusualness(gallery, asked(vectors[0]), background=Background(age_years=0.5))
+    assert found.reason.startswith("0 of 100 unaffected people are of age 0-2 years")
+
+
+def test_an_unknown_ancestry_matters_where_the_verdict_hangs_on_it():
+    """A face in the middle of the minority is usual there and far from everybody else."""
+    rng = np.random.default_rng(5)
+    backgrounds, vectors = people(rng, 120, minority=0.4, apart=12.0)
+    gallery = gallery_of(backgrounds, vectors)
+    usual = vectors[[("rare" in b.ancestry) for b in backgrounds]].mean(axis=0)
+    facts = {"age_years": 20.0, "sex": Sex.FEMALE}
+    found = unusualness(gallery, asked(usual), background=Background(**facts))
+    assert found.verdict is Verdict.CANNOT_TELL
+    assert found.reason == (
+        "ancestry is not known and the answer hangs on it: unusual if common, within the range if rare"
+    )
+    assert found.p is not None
+    told = Background(**facts, ancestry=frozenset(["Rare"]))
+    assert unusualness(gallery, asked(usual), background=told).verdict is Verdict.WITHIN
+    middle = vectors[[("common" in b.ancestry) for b in backgrounds]].mean(axis=0)
+    found = unusualness(gallery, asked(middle - 6 * ALONG), background=Background(**facts))
+    assert found.verdict is Verdict.UNUSUAL
+    assert found.remarks == ("ancestry of the patient is not given: the answer is not adjusted for it",)
+
+
+def test_what_nobody_has_recorded_is_said_and_not_adjusted_for():
+    rng = np.random.default_rng(6)
+    found = unusualness(
+        reference(faces(rng, 60)), asked(np.ones(12)), background=Background(30.0, Sex.MALE, frozenset(["Rare"]))
+    )
+    assert found.adjusted == (Covariate.SEX,)
+    assert found.remarks == (
+        "ancestry is recorded for no unaffected person: the answer is not adjusted for it",
+        "age is recorded for no unaffected person: the answer is not adjusted for it",
+    )
+
+
+def test_of_very_many_people_every_so_many_th_is_compared_with(monkeypatch):
+    monkeypatch.setattr("deciface.space.unusual.MOST_PEOPLE", 50)
+    found = unusualness(reference(faces(np.random.default_rng(0), 130)), asked(np.ones(12)))
+    assert (found.reference, found.people) == (50, 50)
+    assert "80 more unaffected people were not compared with: 50 are enough" in found.remarks
+
+
+@pytest.mark.parametrize("age", [-1.0, float("nan"), float("inf")])
+def test_an_age_that_is_none_is_refused(age):
+    with pytest.raises(OptionError, match="years; give one from 0 up, or leave it out"):
+        Background(age_years=age)

@@ -125,7 +125,7 @@ def _four(gallery: Gallery) -> tuple[float, int, int]:
     protocol = make_protocol(patients, labels, experiments=PUBLISHED)
     find_leakage(gallery, protocol).refuse()
     ranked = rank_all(gallery, protocol)
-    published(ranked)
+    published(ranked, protocol, gallery.patient_of_row)
     per_patient(ranked, protocol, seed=1)
     return time.perf_counter() - begun, sum(len(r.test) for r in protocol.runs), len(gallery)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deciface.cli.output import emit, note, progress
+from deciface.cli.photo import Device, InPrecision
+from deciface.encoders.precision import Precision
 from deciface.errors import NothingFoundError, NothingImportedError, OptionError
 
 if TYPE_CHECKING:
@@ -106,11 +108,14 @@ def import_cases(
     cut_names: Annotated[
         bool, typer.Option("--cut-names", help="Encodings: the photo id ends at the first '_' (12_aligned.jpg).")
     ] = False,
+    device: Device = "cpu",
+    precision: InPrecision = Precision.FP32,
     json: Json = False,
 ) -> None:
     """Import people, photos and what is known of them; every face is encoded, problems are listed, good cases kept."""
     from deciface.models import ModelStore
     from deciface.store import Workspace
+    from deciface.workflows.encoding import Arithmetic
     from deciface.workflows.exchange_formats import AUTO, ENCODINGS, importer_for, is_encodings, table_within
     from deciface.workflows.importing import import_cases as run
     from deciface.workflows.importing_encodings import import_encodings
@@ -155,6 +160,8 @@ def import_cases(
                     terms=terms,
                     update=update,
                     advance=advance,
+                    arithmetic=Arithmetic(device, precision),
+                    say=note,
                 )
             except NothingImportedError as error:
                 for problem in error.problems:

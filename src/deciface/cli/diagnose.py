@@ -11,6 +11,8 @@ import typer
 from deciface.cases import RESEARCH_USE_ONLY, SIMULATED, Sex
 from deciface.cli.cases import workspace_folder
 from deciface.cli.output import emit, note
+from deciface.cli.photo import Device, InPrecision
+from deciface.encoders.precision import Precision
 from deciface.errors import OptionError
 from deciface.space import Restriction, Rule
 
@@ -40,9 +42,13 @@ def diagnose(
     patient: Annotated[
         str | None, typer.Option("--patient", help="The patient's id: their own photos are left out.")
     ] = None,
-    age_years: Annotated[float | None, typer.Option("--age-years", min=0, max=120)] = None,
-    sex: Annotated[Sex | None, typer.Option("--sex")] = None,
-    ancestry: Annotated[str | None, typer.Option("--ancestry", help="The patient's; shown, never a prior.")] = None,
+    age_years: Annotated[
+        float | None, typer.Option("--age-years", min=0, max=120, help="In the photo; chooses unaffected people alike.")
+    ] = None,
+    sex: Annotated[Sex | None, typer.Option("--sex", help="The patient's; chooses unaffected people alike.")] = None,
+    ancestry: Annotated[
+        str | None, typer.Option("--ancestry", help="The patient's; chooses unaffected people alike, never a prior.")
+    ] = None,
     gallery_ancestry: Annotated[
         list[str] | None, typer.Option("--gallery-ancestry", help="Compare only with these ancestries; repeat it.")
     ] = None,
@@ -53,6 +59,8 @@ def diagnose(
     gallery_ages: Annotated[
         str | None, typer.Option("--gallery-ages", help="Only ages in the photo, e.g. 2-6.")
     ] = None,
+    device: Device = "cpu",
+    precision: InPrecision = Precision.FP32,
     report: Annotated[Path | None, typer.Option("--report", help="Write a self-contained HTML report.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -61,7 +69,7 @@ def diagnose(
     from deciface.store import Workspace
     from deciface.workflows.diagnosing import PatientFacts, ensemble_of
     from deciface.workflows.diagnosing import diagnose as run
-    from deciface.workflows.encoding import PhotoEncoder
+    from deciface.workflows.encoding import Arithmetic, PhotoEncoder
     from deciface.workflows.galleries import open_gallery
     from deciface.workflows.reporting import write_report
 
@@ -72,7 +80,7 @@ def diagnose(
     answer = run(
         photos,
         opened,
-        encoder=PhotoEncoder(ModelStore(), ensemble=ensemble_of(opened)),
+        encoder=PhotoEncoder(ModelStore(), ensemble=ensemble_of(opened), arithmetic=Arithmetic(device, precision)),
         gallery_name=where.name,
         facts=PatientFacts(id=patient, age_years=age_years, sex=sex and str(sex), ancestry=ancestry),
         rule=rule,
@@ -93,7 +101,7 @@ def diagnose(
 
 def lines_of(answer: FaceDiagnosis) -> list[str]:
     """Say a diagnosis in lines for a terminal; simulated disorders are called so on their own line."""
-    r, u = answer.ranking, answer.unusualness
+    r = answer.ranking
     lines = [RESEARCH_USE_ONLY]
     if answer.simulated:
         lines.append(f"The gallery holds {SIMULATED}.")
@@ -103,15 +111,7 @@ def lines_of(answer: FaceDiagnosis) -> list[str]:
         lines += [f"    note: {remark}" for remark in seen.remarks]
     lines += [f"NOTE: {remark}" for remark in answer.remarks]
     lines.append(f"encoder: {', '.join(map(str, r.views_used))}")
-    whom = "simulated unaffected people" if answer.simulated else "unaffected people"
-    if u.percentile is None or u.reason:
-        lines.append(f"unusualness: {u.verdict}: {u.reason}")
-    else:
-        low, high = u.interval or (0.0, 1.0)
-        lines.append(
-            f"unusualness: {u.verdict} ({100 * u.percentile:.0f} % of {u.people} {whom} are less unusual, "
-            f"95 % interval {100 * low:.0f}-{100 * high:.0f} %)"
-        )
+    lines += _unusualness_lines(answer)
     lines.append(f"disorders by {r.rule} (distance, small is close; not a probability):")
     for d in r.disorders:
         mark = " [simulated disorder]" if d.simulated else ""
@@ -131,4 +131,33 @@ def lines_of(answer: FaceDiagnosis) -> list[str]:
     if r.unverified:
         lines.append(f"not verified: weights or crops of {', '.join(r.unverified)} are unknown on both sides")
     lines.append(f"compared with: {r.restriction}; {r.composition.patients} people, {r.composition.photos} photos")
+    return lines
+
+
+def _unusualness_lines(answer: FaceDiagnosis) -> list[str]:
+    """Say where the face stands among unaffected people, and what that says about a disorder."""
+    u, e = answer.unusualness, answer.syndromic
+    simulated = "simulated " if answer.simulated else ""
+    if u.percentile is None or u.reason:
+        lines = [f"unusualness: {u.verdict}: {u.reason}"]
+    else:
+        low, high = u.interval or (0.0, 1.0)
+        alike = f" ({u.alike})" if u.alike else ""
+        lines = [
+            f"unusualness: {u.verdict} ({100 * u.percentile:.0f} % of {u.people} {simulated}unaffected people{alike} "
+            f"are less unusual, 95 % interval {100 * low:.0f}-{100 * high:.0f} %)"
+        ]
+    if u.relaxed:
+        lines.append(f"    too few unaffected people are alike in {', '.join(u.relaxed)}: adjusted for, not held equal")
+    lines += [f"    {remark}" for remark in u.remarks]
+    lines.append(f"patient of some disorder, or unaffected: {e.side}{f': {e.reason}' if e.reason else ''}")
+    if e.log_likelihood_ratio is not None and e.interval is not None and e.calibration is not None:
+        low, high = e.interval
+        c = e.calibration
+        lines.append(
+            f"    log likelihood ratio {e.log_likelihood_ratio:+.2f} (95 % interval {low:+.2f} to {high:+.2f}), learnt "
+            f"from {c.patients} {simulated}patients and {c.unaffected} unaffected people, told apart at an area of "
+            f"{c.known.value:.2f}, {c.unseen.value:.2f} where the disorder is not in the gallery"
+        )
+        lines += [f"    {share}" for share in e.shares]
     return lines

@@ -47,7 +47,10 @@ def evaluate(
     ] = None,
     by: Annotated[
         list[Division] | None,
-        typer.Option("--by", help="Divide accuracy by this; repeat it. Ancestry, age and sex when left out."),
+        typer.Option(
+            "--by",
+            help="Divide accuracy by this; repeat it. Ancestry, age (also over the years) and sex when left out.",
+        ),
     ] = None,
     strata: Annotated[
         Path | None, typer.Option("--strata", help="CSV: photo and further columns to divide by, such as quality.")
@@ -117,6 +120,7 @@ def lines_of(answer: Evaluation) -> list[str]:
         lines += _published_lines(answer, result)
         lines += _patient_lines(answer, result)
         lines += _stratum_lines(answer, result)
+        lines += _age_lines(answer, result)
     return lines
 
 
@@ -128,13 +132,18 @@ def _published_lines(answer: Evaluation, result: RuleAccuracy) -> list[str]:
     if not result.published:
         return []
     lines = _heading(answer, f"Published protocol, rule {result.rule}: per photo, macro by {answer.target}, %")
-    rows = [["test/gallery", "gallery", "test", f"{answer.target}s", *(f"top-{k}" for k in TOP)]]
+    of = f"{answer.target}s"
+    rows = [["test/gallery", "gallery", "patients", of, "test", "patients", of, "splits", *(f"top-{k}" for k in TOP)]]
     rows += [
         [
             str(row.experiment),
             f"{row.gallery_photos:.1f}",
+            f"{row.gallery_patients:.1f}",
+            f"{row.gallery_disorders:g}",
             f"{row.test_photos:.1f}",
+            f"{row.test_patients:.1f}",
             f"{row.disorders:g}",
+            str(row.splits),
             *(f"{100 * row.top[k]:.2f}" for k in TOP),
         ]
         for row in result.published
@@ -166,6 +175,38 @@ def _stratum_lines(answer: Evaluation, result: RuleAccuracy) -> list[str]:
         first = [str(row.experiment), row.by, row.stratum, str(row.patients), str(row.disorders)]
         rows.append([*first, *(_figures(row.figures, names) if row.figures else ["too few"])])
     return lines + _aligned(rows)
+
+
+def _age_lines(answer: Evaluation, result: RuleAccuracy) -> list[str]:
+    """By age in the photo, and how the rank of the own disorder changes over the years of a patient."""
+    found = result.ages
+    if found is None:
+        return []
+    names = [*(f"top-{k}" for k in TOP), MRR]
+    lines = _heading(answer, f"By age in the photo, rule {result.rule}: mean over patients of their photos, %")
+    rows = [["test/gallery", "years", "median", "photos", "patients", *names]]
+    for row in found.by_age:
+        first = [str(row.experiment), row.band, f"{row.median_years:g}", str(row.photos), str(row.patients)]
+        rows.append([*first, *(_figures(row.figures, names) if row.figures else ["too few"])])
+    lines += _aligned(rows)
+    if found.changes:
+        lines += _heading(
+            answer,
+            f"Patients over the years, rule {result.rule}: doublings of the rank of the own {answer.target} from the "
+            "youngest photo to the oldest; below 0: easier to see with age",
+        )
+        rows = [["test/gallery", answer.target, "patients", "median span", "change (95 % interval)", "p", "adjusted p"]]
+        for change in found.changes:
+            first = [str(change.experiment), change.disorder or "all", str(change.patients)]
+            first.append(f"{change.median_span_years:g} y")
+            if change.change is None or change.interval is None or change.p is None:
+                rows.append([*first, "too few"])
+                continue
+            low, high = change.interval
+            adjusted = "" if change.adjusted_p is None else f"{change.adjusted_p:.3g}"
+            rows.append([*first, f"{change.change:+.2f} ({low:+.2f} to {high:+.2f})", f"{change.p:.3g}", adjusted])
+        lines += _aligned(rows)
+    return lines
 
 
 def _figures(figures: Mapping[str, Figure], names: Sequence[str]) -> list[str]:

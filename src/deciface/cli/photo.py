@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from deciface.cli.output import emit, note, progress
+from deciface.encoders.precision import Precision
 from deciface.errors import DeciFaceError, OptionError
 
 app = typer.Typer(help="Photos: is there a face, and is it good enough?", no_args_is_help=True)
@@ -17,6 +18,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 FaceNumber = Annotated[int | None, typer.Option("--face", min=1, help="Which face, by size; 1 is the largest.")]
 Ensemble = Annotated[
     str, typer.Option("--encoder", help="Encoders joined by '+', views after ':', e.g. dlib-resnet:straight,flip.")
+]
+Device = Annotated[str, typer.Option("--device", help="cpu, or cuda for models that run on PyTorch.")]
+InPrecision = Annotated[
+    Precision, typer.Option("--precision", help="bf16 only where it keeps the ranking of these photos; it is checked.")
 ]
 
 
@@ -77,6 +82,8 @@ def encode(
     ],
     encoder: Ensemble = "dlib-resnet",
     face: FaceNumber = None,
+    device: Device = "cpu",
+    precision: InPrecision = Precision.FP32,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Write the good photos even when others have problems.")
     ] = False,
@@ -86,13 +93,21 @@ def encode(
     from deciface.formats.encodings import SUFFIXES, write_encodings
     from deciface.models import ModelStore
     from deciface.photos import find_photos
-    from deciface.workflows.encoding import encode_photos
+    from deciface.workflows.encoding import Arithmetic, encode_photos
 
     if output.suffix.lower() not in SUFFIXES:
         raise OptionError(f"'{output.name}': encodings are kept in {', '.join(SUFFIXES)}; name the file so")
     paths = find_photos(photos)
     with progress("encoding photos", len(paths)) as advance:
-        done = encode_photos(paths, store=ModelStore(), ensemble=encoder, face_number=face, advance=advance)
+        done = encode_photos(
+            paths,
+            store=ModelStore(),
+            ensemble=encoder,
+            face_number=face,
+            advance=advance,
+            arithmetic=Arithmetic(device, precision),
+            say=note,
+        )
     for problem in done.problems:
         note(f"problem: {problem.message}")
     written = bool(done.photos) and (skip_bad or not done.problems)

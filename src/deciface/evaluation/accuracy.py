@@ -14,7 +14,7 @@ all patients are found, or none, the bootstrap has no width to give, and the Clo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,22 +51,28 @@ class PublishedAccuracy:
     ----------
     experiment
         Test / gallery.
-    gallery_photos, test_photos
+    gallery_photos, test_photos, gallery_patients, test_patients
         Means over the splits.
-    disorders
-        Mean number of disorders tested.
+    disorders, gallery_disorders
+        Mean number of disorders tested, and in the gallery.
     splits
         How many runs the means are over.
     top
         Macro accuracy by k of top-k.
+    spread
+        Its standard deviation over the splits; None where there is one.
     """
 
     experiment: Experiment
     gallery_photos: float
     test_photos: float
+    gallery_patients: float
+    test_patients: float
     disorders: float
+    gallery_disorders: float
     splits: int
     top: Mapping[int, float]
+    spread: Mapping[int, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +138,35 @@ class _Patients:
     values: Floats
 
 
-def published(ranked: Ranked, *, top: Sequence[int] = TOP) -> tuple[PublishedAccuracy, ...]:
-    """Macro by disorder, per photo, averaged over the splits of each experiment; ours is not among them."""
+def published(
+    ranked: Ranked, protocol: Protocol, owners: NDArray[np.intp], *, top: Sequence[int] = TOP
+) -> tuple[PublishedAccuracy, ...]:
+    """Macro by disorder, per photo, averaged over the splits of each experiment; ours is not among them.
+
+    `owners` (n,) is `Gallery.patient_of_row`.
+    """
+
+    def mean(counts: Iterable[int]) -> float:
+        return float(np.mean(list(counts)))
+
     rows = []
-    for experiment, runs in _by_experiment(ranked).items():
+    for experiment, runs in by_experiment(ranked).items():
         if experiment is Experiment.ONE_OUT:
             continue
         macro = np.array([_macro(run.by_photo, top) for run in runs])
+        spread = None if len(runs) == 1 else dict(zip(top, macro.std(axis=0, ddof=1).tolist(), strict=True))
         rows.append(
             PublishedAccuracy(
                 experiment,
-                float(np.mean([len(run.run.gallery) for run in runs])),
-                float(np.mean([len(run.run.test) for run in runs])),
-                float(np.mean([len(np.unique(run.by_photo.label)) for run in runs])),
-                len(runs),
-                dict(zip(top, macro.mean(axis=0).tolist(), strict=True)),
+                gallery_photos=mean(len(run.run.gallery) for run in runs),
+                test_photos=mean(len(run.run.test) for run in runs),
+                gallery_patients=mean(len(np.unique(owners[run.run.gallery])) for run in runs),
+                test_patients=mean(len(np.unique(owners[run.run.test])) for run in runs),
+                disorders=mean(len(np.unique(run.by_photo.label)) for run in runs),
+                gallery_disorders=mean(len(_labels_in(run, protocol)) for run in runs),
+                splits=len(runs),
+                top=dict(zip(top, macro.mean(axis=0).tolist(), strict=True)),
+                spread=spread,
             )
         )
     return tuple(rows)
@@ -157,12 +177,12 @@ def per_patient(
 ) -> tuple[PatientAccuracy, ...]:
     """Micro and macro with intervals over patients, coverage and mean reciprocal rank, for every experiment."""
     rows = []
-    for experiment, runs in _by_experiment(ranked).items():
+    for experiment, runs in by_experiment(ranked).items():
         people = _patients(runs, top)
         weights = 1.0 / np.bincount(people.labels)[people.labels]
-        names = _names(top)
-        micro = _figures(people.best, np.ones(len(people.best)), np.arange(len(people.best)), seed, replicates)
-        macro = _figures(people.values, weights, people.of, seed, replicates)
+        names = names_of(top)
+        micro = figures_of(people.best, np.ones(len(people.best)), np.arange(len(people.best)), seed, replicates)
+        macro = figures_of(people.values, weights, people.of, seed, replicates)
         rows.append(
             PatientAccuracy(
                 experiment,
@@ -199,7 +219,7 @@ def by_stratum(
         (n,) `Gallery.patient_of_row`.
     """
     rows = []
-    for experiment, runs in _by_experiment(ranked).items():
+    for experiment, runs in by_experiment(ranked).items():
         people = _patients(runs, top)
         photos = np.unique(np.concatenate([run.run.test for run in runs]))
         for by, of_photo in strata.items():
@@ -210,32 +230,34 @@ def by_stratum(
                 figures: dict[str, Figure] = {}
                 if len(mine) >= FEWEST_PATIENTS:
                     values = people.best[mine]
-                    found = _figures(values, np.ones(len(mine)), np.arange(len(mine)), seed, replicates, exact=True)
-                    figures = dict(zip(_names(top), found, strict=True))
+                    found = figures_of(values, np.ones(len(mine)), np.arange(len(mine)), seed, replicates, exact=True)
+                    figures = dict(zip(names_of(top), found, strict=True))
                 disorders = len(np.unique(people.labels[entries]))
                 rows.append(StratumAccuracy(experiment, by, name, len(mine), disorders, figures))
     return tuple(rows)
 
 
-def _names(top: Sequence[int]) -> list[str]:
+def names_of(top: Sequence[int]) -> list[str]:
+    """``top-1`` .. and ``MRR``."""
     return [*(f"top-{k}" for k in top), MRR]
 
 
-def _by_experiment(ranked: Ranked) -> dict[Experiment, list[RankedRun]]:
+def by_experiment(ranked: Ranked) -> dict[Experiment, list[RankedRun]]:
+    """Runs of each experiment."""
     found: dict[Experiment, list[RankedRun]] = {}
     for run in ranked.runs:
         found.setdefault(run.run.experiment, []).append(run)
     return found
 
 
-def _values(rank: Floats, top: Sequence[int]) -> Floats:
+def values_of(rank: Floats, top: Sequence[int]) -> Floats:
     """(m,) ranks -> (m, columns): within top-k, and the reciprocal, which is 0 for what is absent."""
     return np.column_stack([*(rank <= k for k in top), 1.0 / rank]).astype(np.float64)
 
 
 def _macro(ranks: Ranks, top: Sequence[int]) -> Floats:
     _, of = np.unique(ranks.label, return_inverse=True)
-    hits = by_cluster(np.column_stack([_values(ranks.rank, top)[:, :-1], np.ones(len(of))]), of)
+    hits = by_cluster(np.column_stack([values_of(ranks.rank, top)[:, :-1], np.ones(len(of))]), of)
     macro: Floats = (hits[:, :-1] / hits[:, -1:]).mean(axis=0)
     return macro
 
@@ -250,9 +272,9 @@ def _patients(runs: Sequence[RankedRun], top: Sequence[int]) -> _Patients:
     best = np.full(len(tested), np.inf)
     np.minimum.at(best, first.ravel(), rank)
     numbers, of_test = np.unique(tested[:, 0], return_inverse=True)
-    sums = by_cluster(np.column_stack([_values(best, top), np.isfinite(best), np.ones(len(best))]), of_test)
+    sums = by_cluster(np.column_stack([values_of(best, top), np.isfinite(best), np.ones(len(best))]), of_test)
     pairs, of_pair = np.unique(np.column_stack([query, label]), axis=0, return_inverse=True)
-    each = by_cluster(np.column_stack([_values(rank, top), np.ones(len(rank))]), of_pair.ravel())
+    each = by_cluster(np.column_stack([values_of(rank, top), np.ones(len(rank))]), of_pair.ravel())
     means = sums[:, :-1] / sums[:, -1:]
     return _Patients(
         numbers,
@@ -264,7 +286,7 @@ def _patients(runs: Sequence[RankedRun], top: Sequence[int]) -> _Patients:
     )
 
 
-def _figures(
+def figures_of(
     values: Floats, weights: Floats, patients: NDArray[np.intp], seed: int, replicates: int, *, exact: bool = False
 ) -> list[Figure]:
     """Weighted means of (m, columns) values with an interval over patients; `exact`: of 0 and 1 the binomial one."""
@@ -290,9 +312,14 @@ def _figures(
     return figures
 
 
+def _labels_in(run: RankedRun, protocol: Protocol) -> set[str]:
+    """Return the labels that the gallery of a run has."""
+    return {label for row in run.run.gallery.tolist() for label in protocol.labels[row]}
+
+
 def _chance(run: RankedRun, protocol: Protocol) -> float:
     """Mean share of own labels among those of the gallery."""
-    inside = {label for row in run.run.gallery.tolist() for label in protocol.labels[row]}
+    inside = _labels_in(run, protocol)
     ranks = run.by_patient
     _, of = np.unique(ranks.query, return_inverse=True)
     own = np.bincount(of, weights=np.isfinite(ranks.rank))

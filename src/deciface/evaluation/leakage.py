@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from deciface.cases import NOT_STATED
 from deciface.errors import MismatchError, OptionError
+from deciface.evaluation.group_distances import raw_distances
 from deciface.evaluation.protocol import Protocol, Run
-from deciface.evaluation.ranks import distances
 from deciface.space import Gallery
 
 NEAR_DUPLICATE = 0.21
@@ -208,7 +208,7 @@ def _near_duplicates(gallery: Gallery, runs: Sequence[Run], model: str) -> Itera
     for tests, inside in _sides(runs, len(gallery)):
         for start in range(0, len(tests), 1024):
             some = tests[start : start + 1024]
-            away = distances(rows[some].astype(np.float64), rows).round(6)
+            away = raw_distances(rows[some].astype(np.float64), rows).round(6)
             away[:, ~inside] = np.inf
             near = (away <= NEAR_DUPLICATE) & (owner[some][:, None] != owner[None, :])
             for i, j in np.argwhere(near).tolist():

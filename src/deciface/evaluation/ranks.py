@@ -1,33 +1,28 @@
 """Where the own disorder of every test stands in its gallery: all tests at once, by matrix products.
 
-The distances are those of `deciface.space.rank`: mean over views of 1 - cosine, computed in float64 from float32
-vectors and rounded to 6 decimals, so that the same ties are ties. A rank is 1 + the number of disorders that are
-strictly nearer: equal distances share a rank, as everywhere in DeciFace. Distances of all tests and all photos are
-computed once and serve every run; only the choice of columns differs.
+The distances are those of `deciface.space.rank`, computed in float64 from float32 vectors and rounded to 6 decimals, so
+that the same ties are ties. A rank is 1 + the number of disorders that are strictly nearer: equal distances share a
+rank, as everywhere in DeciFace. Distances of all tests and all photos are computed once and serve every run; only the
+choice of columns differs (`deciface.evaluation.group_distances`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deciface.cases import NOT_STATED, Diagnosis, Disorder, Encoding
+from deciface.cases import NOT_STATED, Encoding
+from deciface.evaluation.group_distances import Aim, Faces, aims_of, raw_distances, relabelled
 from deciface.evaluation.protocol import Indices, Protocol, Run
 from deciface.space import Gallery, Query, Rule, rank
-from deciface.space.groups import Groups
-from deciface.space.means import centroids, patient_means
-from deciface.space.vectors import DISTANCE_DECIMALS
 
 Floats = NDArray[np.float64]
 
 _HELD_BYTES = 128 * 2**20
 """Distances held at a time."""
-_ROWS_AT_A_TIME = 1024
-BY_MATRIX = (Rule.NEAREST_IMAGE, Rule.PATIENT_MEAN, Rule.DISORDER_CENTROID)
-"""Rules computed here; for the others `deciface.space.rank` is asked, test by test."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,24 +62,6 @@ class Ranked:
     runs: tuple[RankedRun, ...]
 
 
-def relabelled(gallery: Gallery, labels: Sequence[Sequence[str]], rows: Indices | None = None) -> Gallery:
-    """Give the photos the protocol's labels as disorders, and keep some of them; shares the vectors."""
-    keep = range(len(gallery)) if rows is None else rows.tolist()
-    photos = [
-        replace(gallery.photos[i], diagnoses=tuple(Diagnosis(Disorder(label, label)) for label in labels[i]))
-        for i in keep
-    ]
-    return Gallery.from_vectors(
-        photos,
-        gallery.views,
-        gallery.vectors,
-        gallery.rows if rows is None else gallery.rows[rows],
-        encoder_sha256=gallery.encoder_sha256,
-        crop_version=gallery.crop_version,
-        dropped_views=gallery.dropped_views,
-    )
-
-
 def rank_all(
     gallery: Gallery,
     protocol: Protocol,
@@ -94,8 +71,9 @@ def rank_all(
 ) -> Ranked:
     """Rank all tests of all runs.
 
-    nearest-image, patient-mean and disorder-centroid by matrix products: O(tests x photos x d) once, and
-    O(tests x photos) a run. Any other rule, and galleries that hold a part of a patient's photos, test by test.
+    By matrix products: O(tests x photos x d) once, and O(tests x photos) a run; under discriminant O(d^2 + labels x d)
+    a test, and a covariance a run. Test by test where a gallery holds a part of a patient's photos and the rule is not
+    nearest-image.
 
     Parameters
     ----------
@@ -115,14 +93,16 @@ def rank_all(
     """
     labelled = relabelled(gallery, protocol.labels)
     tell = advance or (lambda _: None)
-    by_matrix = [_is_by_matrix(labelled, run, rule) for run in protocol.runs]
+    by_matrix = [_holds_whole_patients(labelled, run, rule) for run in protocol.runs]
     parts: list[list[tuple[Ranks, Ranks]]] = [[] for _ in protocol.runs]
     for number, run in enumerate(protocol.runs):
         if not by_matrix[number]:
             parts[number].append(_one_by_one(labelled, run, rule, tell))
     at_once = [number for number, fast in enumerate(by_matrix) if fast]
-    for i, photo_ranks, patient_ranks in _at_once(labelled, [protocol.runs[n] for n in at_once], rule, tell):
-        parts[at_once[i]].append((photo_ranks, patient_ranks))
+    # covariances are large: those of one run at a time are held
+    for together in [[number] for number in at_once] if rule is Rule.DISCRIMINANT else [at_once]:
+        for i, photo_ranks, patient_ranks in _at_once(labelled, [protocol.runs[n] for n in together], rule, tell):
+            parts[together[i]].append((photo_ranks, patient_ranks))
     return Ranked(
         rule,
         labelled.by_disorder.keys,
@@ -155,85 +135,13 @@ def _joined(parts: Sequence[Ranks]) -> Ranks:
     )
 
 
-def _is_by_matrix(gallery: Gallery, run: Run, rule: Rule) -> bool:
-    """Whether a run's distances are columns of one matrix: else patients would need means of their own in it."""
+def _holds_whole_patients(gallery: Gallery, run: Run, rule: Rule) -> bool:
+    """Whether patients' means are the same in a run as in the whole gallery: else they would need some of their own."""
     if rule is Rule.NEAREST_IMAGE:
         return True
     owners, people = gallery.patient_of_row, len(gallery.by_patient)
     inside = np.bincount(owners[run.gallery], minlength=people)
-    whole = bool(np.all((inside == 0) | (inside == np.bincount(owners, minlength=people))))
-    return whole and (rule is Rule.PATIENT_MEAN or (rule is Rule.DISORDER_CENTROID and not run.own_left_out))
-
-
-@dataclass(frozen=True, eq=False)
-class _Columns:
-    """Which targets of a run's gallery belong to which label.
-
-    Parameters
-    ----------
-    order, starts
-        Target numbers, label after label, and where each label begins.
-    of_label
-        (labels,) place of each label in `starts`, -1 for those without a target.
-    """
-
-    order: Indices
-    starts: Indices
-    of_label: Indices
-
-    @classmethod
-    def of(cls, groups: Groups, inside: NDArray[np.bool_]) -> _Columns:
-        """From all targets' labels and which targets are in the gallery."""
-        kept = inside[groups.order]
-        labels, starts = np.unique(groups.group_of_entry[kept], return_index=True)
-        of_label = np.full(len(groups), -1, np.intp)
-        of_label[labels] = np.arange(len(labels))
-        return cls(groups.order[kept], starts, of_label)
-
-    def nearest(self, distances: Floats) -> Floats:
-        """(q, targets) -> (q, labels with a target), rounded."""
-        if not len(self.starts):
-            return np.empty((len(distances), 0))
-        nearest: Floats = np.minimum.reduceat(distances[:, self.order], self.starts, axis=1)
-        return nearest.round(DISTANCE_DECIMALS) + 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class _Targets:
-    """What distances are computed to: rows of unit vectors, whose they are, and which belong to what in a run."""
-
-    matrix: NDArray[np.float32]
-    owner: Indices
-    columns: _Columns
-
-
-def _targets(gallery: Gallery, runs: Sequence[Run], rule: Rule) -> list[_Targets]:
-    """One per run; runs that share a matrix share the very array."""
-    if rule is Rule.NEAREST_IMAGE:
-        photos = gallery.vectors.matrix
-        if not np.array_equal(gallery.rows, np.arange(len(photos))):
-            photos = photos[gallery.rows]
-        made = []
-        for run in runs:
-            inside = np.zeros(len(gallery), bool)
-            inside[run.gallery] = True
-            made.append(_Targets(photos, gallery.patient_of_row, _Columns.of(gallery.by_disorder, inside)))
-        return made
-    means = patient_means(gallery)
-    people = np.arange(len(gallery.by_patient))
-    made = []
-    for run in runs:
-        inside = np.isin(people, gallery.patient_of_row[run.gallery])
-        columns = _Columns.of(means.disorders, inside)
-        if rule is Rule.PATIENT_MEAN:
-            made.append(_Targets(means.vectors.matrix, people, columns))
-            continue
-        ends = [*columns.starts.tolist(), len(columns.order)]
-        labels = tuple(str(i) for i in range(len(columns.starts)))
-        centres = centroids(means, Groups(labels, columns.order, np.array(ends, dtype=np.intp)))
-        each = np.arange(len(labels))
-        made.append(_Targets(centres.vectors.matrix, np.full(len(labels), -1), _Columns(each, each, columns.of_label)))
-    return made
+    return bool(np.all((inside == 0) | (inside == np.bincount(owners, minlength=people))))
 
 
 def _at_once(
@@ -242,20 +150,22 @@ def _at_once(
     """Rank the tests of all runs, a few patients at a time."""
     if not runs:
         return
-    targets = _targets(gallery, runs, rule)
-    widest = max(len(t.matrix) for t in targets)
+    compared = aims_of(gallery, runs, rule)
+    widest = max(sum(map(len, aim.matrices)) + len(gallery.by_disorder) for aim in compared)
     is_test = [np.isin(np.arange(len(gallery)), run.test) for run in runs]
     asked = np.flatnonzero(np.any(is_test, axis=0))
     for rows in _of_whole_patients(gallery, asked, at_most=max(1, _HELD_BYTES // (8 * widest))):
         queries = gallery.vectors.matrix[gallery.rows[rows]].astype(np.float64) / len(gallery.views)
-        last: tuple[NDArray[np.float32], Floats] | None = None
-        for i, (run, aim) in enumerate(zip(runs, targets, strict=True)):
+        held: dict[int, Floats] = {}
+        for i, (run, aim) in enumerate(zip(runs, compared, strict=True)):
             mine = np.flatnonzero(is_test[i][rows])
             if not len(mine):
                 continue
-            if last is None or last[0] is not aim.matrix:
-                last = aim.matrix, distances(queries, aim.matrix)
-            yield (i, *_ranks_of(gallery, run, rows[mine], last[1][mine], aim))
+            wanted = {id(matrix): matrix for matrix in aim.matrices}
+            held = {key: held[key] for key in wanted if key in held}
+            held |= {key: raw_distances(queries, matrix) for key, matrix in wanted.items() if key not in held}
+            away = [held[id(matrix)][mine] for matrix in aim.matrices]
+            yield (i, *_ranks_of(gallery, run, rows[mine], queries[mine], away, aim))
             tell(len(mine))
 
 
@@ -272,42 +182,34 @@ def _of_whole_patients(gallery: Gallery, rows: Indices, *, at_most: int) -> Iter
         yield np.concatenate(portion)
 
 
-def distances(queries: Floats, matrix: NDArray[np.float32]) -> Floats:
-    """1 - products in float64 of (q, d) float64 and (n, d) float32, not rounded; O(q n d)."""
-    found = np.empty((len(queries), len(matrix)))
-    for start in range(0, len(matrix), _ROWS_AT_A_TIME):
-        block = matrix[start : start + _ROWS_AT_A_TIME].astype(np.float64)
-        np.matmul(queries, block.T, out=found[:, start : start + len(block)])
-    return np.subtract(1.0, found, out=found)
-
-
-def _ranks_of(gallery: Gallery, run: Run, rows: Indices, away: Floats, aim: _Targets) -> tuple[Ranks, Ranks]:
+def _ranks_of(
+    gallery: Gallery, run: Run, rows: Indices, queries: Floats, away: Sequence[Floats], aim: Aim
+) -> tuple[Ranks, Ranks]:
     """Ranks of some tests of a run, per photo and per patient; `rows` are sorted by patient."""
-    patients, starts = np.unique(gallery.patient_of_row[rows], return_index=True)
-    counts = np.diff([*starts.tolist(), len(rows)])
-    people = np.add.reduceat(away, starts, axis=0) / counts[:, None]
-    if run.own_left_out:
-        away = np.where(aim.owner == gallery.patient_of_row[rows][:, None], np.inf, away)
-        people = np.where(aim.owner == patients[:, None], np.inf, people)
+    owners = gallery.patient_of_row[rows]
+    patients, starts = np.unique(owners, return_index=True)
+    counts = np.diff([*starts.tolist(), len(rows)])[:, None]
+
+    def means(values: Floats) -> Floats:
+        total: Floats = np.add.reduceat(values, starts, axis=0) / counts
+        return total
+
+    own = (owners, patients) if run.own_left_out else (None, None)
+    by_photo = aim.distances(Faces(queries, tuple(away), own[0]))
+    by_patient = aim.distances(Faces(means(queries), tuple(map(means, away)), own[1]))
     return (
-        _own_ranks(gallery, rows, rows, aim.columns, away, per_patient=False),
-        _own_ranks(gallery, rows, patients, aim.columns, people, per_patient=True),
+        _own_ranks(gallery, rows, rows, by_photo, per_patient=False),
+        _own_ranks(gallery, rows, patients, by_patient, per_patient=True),
     )
 
 
-def _own_ranks(
-    gallery: Gallery, rows: Indices, queries: Indices, columns: _Columns, away: Floats, *, per_patient: bool
-) -> Ranks:
-    """Count what is strictly nearer than each query's own labels."""
-    nearest = columns.nearest(away)
+def _own_ranks(gallery: Gallery, rows: Indices, queries: Indices, found: Floats, *, per_patient: bool) -> Ranks:
+    """Count what is strictly nearer than each query's own labels; `found` (q, labels)."""
     query, label = own_labels(gallery, rows, per_patient=per_patient)
     sorter = np.argsort(queries, kind="stable")
     line = sorter[np.searchsorted(queries, query, sorter=sorter)]
-    column = columns.of_label[label]
-    own = np.full(len(query), np.inf)
-    there = column >= 0
-    own[there] = nearest[line[there], column[there]]
-    place = 1.0 + np.count_nonzero(nearest[line] < own[:, None], axis=1)
+    own = found[line, label]
+    place = 1.0 + np.count_nonzero(found[line] < own[:, None], axis=1)
     return Ranks(query, label, np.where(np.isfinite(own), place, np.inf))
 
 

@@ -14,7 +14,7 @@ from deciface.cases import RESEARCH_USE_ONLY, SIMULATED
 from deciface.faces import Face, Quality, Verdict
 from deciface.models import ModelCard
 from deciface.reports.pictures import data_uri, shrunk
-from deciface.space import Ranking, Unusualness
+from deciface.space import Ranking, SyndromicEvidence, Unusualness
 
 LIMITS = (
     "A distance says how alike two encoded faces are. It is not a probability of a disorder, and a list appears for "
@@ -69,6 +69,8 @@ class CaseReport:
         Pairs of label and value.
     remarks
         What a person should know before reading the ranking.
+    syndromic
+        Evidence for a patient of some disorder against an unaffected person, where it was asked for.
     """
 
     title: str
@@ -81,6 +83,7 @@ class CaseReport:
     thumbnails: Mapping[str, NDArray[np.uint8]]
     provenance: tuple[tuple[str, str], ...]
     remarks: tuple[str, ...] = ()
+    syndromic: SyndromicEvidence | None = None
 
 
 def _photo(photo: ReportedPhoto) -> dict[str, Any]:
@@ -156,6 +159,7 @@ def render(report: CaseReport, *, now: dt.datetime) -> str:
         remarks=report.remarks,
         photos=[_photo(p) for p in report.photos],
         unusualness=report.unusualness,
+        syndromic=report.syndromic,
         ranking=r,
         bars=_bars([d.distance for d in r.disorders]),
         gallery_name=report.gallery_name,

@@ -18,7 +18,9 @@ from deciface.evaluation.accuracy import (
     StratumAccuracy,
 )
 from deciface.evaluation.leakage import NEAR_DUPLICATE, Leak, Leakage
+from deciface.evaluation.over_years import FEWEST_OVER_YEARS, LEAST_SPAN_YEARS, OverYears
 from deciface.evaluation.protocol import Experiment
+from deciface.figures.accuracy import AgeAccuracy, PhotoOverYears, accuracy_by_age, ranks_over_years
 from deciface.space import Composition
 
 MEANING: Mapping[Experiment, str] = {
@@ -41,6 +43,7 @@ class ReportedRule:
     published: tuple[PublishedAccuracy, ...]
     per_patient: tuple[PatientAccuracy, ...]
     strata: tuple[StratumAccuracy, ...]
+    ages: OverYears | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def render(report: EvaluationReport, *, now: dt.datetime) -> str:
         listed=[(str(one.leak), str(one)) for one in report.leakage.found[:_LISTED]],
         unlisted=max(0, len(report.leakage.found) - _LISTED),
         fewest=FEWEST_PATIENTS,
+        fewest_over_years=FEWEST_OVER_YEARS,
+        least_span=f"{LEAST_SPAN_YEARS:g}",
         near=NEAR_DUPLICATE,
         now=now.strftime("%Y-%m-%d %H:%M %Z").strip(),
     )
@@ -126,11 +131,10 @@ def _result(result: ReportedRule, names: Sequence[str]) -> dict[str, Any]:
             {
                 "experiment": str(row.experiment),
                 "meaning": MEANING[row.experiment],
-                "gallery": f"{row.gallery_photos:,.1f}".removesuffix(".0"),
-                "test": f"{row.test_photos:,.1f}".removesuffix(".0"),
-                "disorders": f"{row.disorders:g}",
+                "gallery": [_mean(row.gallery_photos), _mean(row.gallery_patients), _mean(row.gallery_disorders)],
+                "test": [_mean(row.test_photos), _mean(row.test_patients), _mean(row.disorders)],
                 "splits": row.splits,
-                "top": [f"{100 * row.top[k]:.2f}" for k in TOP],
+                "top": [(f"{100 * row.top[k]:.2f}", f"± {100 * row.spread[k]:.2f}" if row.spread else "") for k in TOP],
             }
             for row in result.published
         ],
@@ -151,7 +155,72 @@ def _result(result: ReportedRule, names: Sequence[str]) -> dict[str, Any]:
         ],
         "panels": [_panel(row) for row in result.per_patient],
         "strata": _strata(result.strata),
+        "ages": _ages(result),
     }
+
+
+def _mean(count: float) -> str:
+    return f"{count:,.1f}".removesuffix(".0")
+
+
+def _ages(result: ReportedRule) -> list[dict[str, Any]]:
+    """By experiment: the curve by age, the lines of patients over the years, and the table of changes."""
+    found = result.ages
+    if found is None:
+        return []
+    blocks = []
+    for place, accuracy in enumerate(result.per_patient):
+        experiment = accuracy.experiment
+        bands = [
+            AgeAccuracy(
+                row.from_years,
+                row.to_years,
+                row.figures["top-1"].value if row.figures else None,
+                row.figures["top-1"].interval if row.figures else None,
+                row.patients,
+            )
+            for row in found.by_age
+            if row.experiment is experiment
+        ]
+        people = [person for of, person in found.patients if of is experiment]
+        if not bands:
+            continue
+        name = f"ages-{result.rule}-{place}"
+        lines = [
+            (
+                f"patient {number}",  # a page of accuracy names nobody
+                [PhotoOverYears(age, round(rank)) for age, rank in zip(person.ages_years, person.ranks, strict=True)],
+            )
+            for number, person in enumerate(people, start=1)
+        ]
+        blocks.append(
+            {
+                "experiment": str(experiment),
+                "meaning": MEANING[experiment],
+                "curve_svg": accuracy_by_age(bands, name=name, chance=accuracy.chance),
+                "lines_svg": ranks_over_years(lines, name=f"{name}-lines", disorders=max(2, _worst(lines)))
+                if lines
+                else "",
+                "changes": [
+                    {
+                        "disorder": row.disorder or "all",
+                        "patients": row.patients,
+                        "span": f"{row.median_span_years:g}",
+                        "change": None if row.change is None else f"{row.change:+.2f}",
+                        "ends": f"({row.interval[0]:+.2f} to {row.interval[1]:+.2f})" if row.interval else "",
+                        "p": "" if row.p is None else f"{row.p:.3g}",
+                        "adjusted": "" if row.adjusted_p is None else f"{row.adjusted_p:.3g}",
+                    }
+                    for row in found.changes
+                    if row.experiment is experiment
+                ],
+            }
+        )
+    return blocks
+
+
+def _worst(lines: Sequence[tuple[str, Sequence[PhotoOverYears]]]) -> int:
+    return max(photo.rank or 0 for _, photos in lines for photo in photos)
 
 
 def _cell(figure: Figure) -> dict[str, str]:

@@ -30,9 +30,13 @@ from deciface.space.query import Query
 from deciface.space.ranking import rank
 from deciface.space.restriction import Composition, Restriction
 from deciface.space.unusual import Unusualness, Verdict, unusualness
+from deciface.space.unusual_background import Background, Covariate
+from deciface.space.unusual_syndromic import SyndromicEvidence, syndromic_evidence
 
 __all__ = [
+    "Background",
     "Composition",
+    "Covariate",
     "DisorderHit",
     "Gallery",
     "GeneHit",
@@ -44,8 +48,10 @@ __all__ = [
     "Reason",
     "Restriction",
     "Rule",
+    "SyndromicEvidence",
     "Unusualness",
     "Verdict",
     "rank",
+    "syndromic_evidence",
     "unusualness",
 ]

@@ -179,6 +179,35 @@ class Discriminant:
                 self._of_groups(face, self.means.genes, squared[self.of_gene], genes),
             )
 
+    def distances_of_many(self, vectors: Floats) -> Floats:
+        """Distances of all disorders from many faces, in every view and with nobody left out; O(q (p d + d^2)) a view.
+
+        Parameters
+        ----------
+        vectors
+            (q, columns) float64, means of the faces' unit vectors.
+
+        Returns
+        -------
+        (q, disorders) float64, not rounded, as `distances` gives them.
+
+        Raises
+        ------
+        OptionError
+            As `distances`.
+        """
+        with one_thread():
+            constant, weights = np.zeros(len(vectors)), np.empty(vectors.shape)
+            scales = np.array([1.0 / len(axes.values) / len(self.axes) for axes in self.axes])
+            for axes, metric, scale in zip(self.axes, self._metrics, scales.tolist(), strict=True):
+                mine = axes.turned(vectors)
+                weights[:, axes.columns] = metric.times(mine) * scale
+                constant += np.vecdot(mine, weights[:, axes.columns])
+            squared = constant[:, None] + self._lengths @ scales - 2.0 * (weights @ self.profiles.T)
+            patients = np.diff(self.means.disorders.starts)
+            found: Floats = squared[:, self.of_disorder] / (1.0 + 1.0 / patients)
+            return found
+
     def _groups_of(self, rows: Indices) -> set[int]:
         """Groups of a patient who has these photos."""
         found = self.gallery.by_disorder.of_rows(rows)

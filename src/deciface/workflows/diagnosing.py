@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from deciface import __version__
-from deciface.cases import RESEARCH_USE_ONLY, SIMULATED
+from deciface.cases import RESEARCH_USE_ONLY, SIMULATED, Sex
+from deciface.encoders.precision import Precision
 from deciface.errors import MismatchError
 from deciface.faces import Verdict
 from deciface.models import ModelCard
-from deciface.space import Gallery, Query, Ranking, Restriction, Rule, Unusualness, rank, unusualness
+from deciface.space import (
+    Background,
+    Gallery,
+    Query,
+    Ranking,
+    Restriction,
+    Rule,
+    SyndromicEvidence,
+    Unusualness,
+    rank,
+    syndromic_evidence,
+    unusualness,
+)
 from deciface.workflows.encoding import PhotoEncoder
 from deciface.workflows.looking import SeenPhoto, look
 
 
 @dataclass(frozen=True, slots=True)
 class PatientFacts:
-    """What the user says about the patient. Shown beside the gallery; never a prior for a disorder."""
+    """What the user says about the patient. Shown beside the gallery; never a prior for a disorder.
+
+    Age, sex and ancestry choose the unaffected people that the face is compared with for its unusualness.
+    """
 
     id: str | None = None
     age_years: float | None = None
@@ -41,7 +57,9 @@ class FaceDiagnosis:
     ranking
         Against the whole gallery, or the part that was asked for.
     unusualness
-        Against unaffected faces of the same gallery.
+        Against unaffected faces of the same gallery and the patient's age, sex and ancestry.
+    syndromic
+        Evidence for "patient of some disorder" against "unaffected", of the whole gallery.
     cards
         Of the encoders in use.
     gallery_name
@@ -54,6 +72,7 @@ class FaceDiagnosis:
     facts: PatientFacts
     ranking: Ranking
     unusualness: Unusualness
+    syndromic: SyndromicEvidence
     cards: tuple[ModelCard, ...]
     gallery_name: str
     remarks: tuple[str, ...] = ()
@@ -79,8 +98,14 @@ class FaceDiagnosis:
                 "interval": None if u.reason else u.interval,
                 "p": None if u.reason else u.p,
                 "people": u.people,
+                "people_share": {str(c): u.background.value(c) for c in u.shared},
+                "let_go": [str(c) for c in u.relaxed],
+                "adjusted_for": [str(c) for c in u.adjusted],
+                "reference_people": u.reference,
+                "remarks": list(u.remarks),
                 "mean_distance": u.mean_distance,
             },
+            "syndromic": _syndromic(self.syndromic),
             "rule": str(r.rule),
             "disorders": [
                 {
@@ -137,6 +162,28 @@ class FaceDiagnosis:
         }
 
 
+def _syndromic(evidence: SyndromicEvidence) -> dict[str, Any]:
+    """As JSON: the log likelihood ratio of "patient of some disorder" against "unaffected", and from whom it is."""
+    c = evidence.calibration
+    return {
+        "verdict": str(evidence.side),
+        "reason": evidence.reason,
+        "log_likelihood_ratio": evidence.log_likelihood_ratio,
+        "interval": evidence.interval,
+        "reasons": [asdict(share) for share in evidence.shares],
+        "calibration": c
+        and {
+            "patients": c.patients,
+            "disorders": c.disorders,
+            "unaffected": c.unaffected,
+            "patients_not_used": c.not_used,
+            "slope": c.slope,
+            "auroc_disorder_known": {"value": c.known.value, "interval": c.known.interval},
+            "auroc_disorder_unseen": {"value": c.unseen.value, "interval": c.unseen.interval},
+        },
+    }
+
+
 def ensemble_of(gallery: Gallery) -> str:
     """Name the ensemble that gives a query every view of a gallery."""
     by_model: dict[str, list[str]] = {}
@@ -160,6 +207,9 @@ def diagnose(
 ) -> FaceDiagnosis:
     """Rank a gallery for one patient, given by one or several photos.
 
+    An encoder in reduced precision is checked: its ranking is compared with that in full precision, which is taken
+    where the two differ.
+
     Raises
     ------
     PhotoError, NoFaceError, OptionError
@@ -176,17 +226,53 @@ def diagnose(
     shown = {s.photo.pixel_sha256 for s in seen}
     owners = {p.patient.id for p in gallery.photos if p.sha256 in shown}
     patient = facts.id or (next(iter(owners)) if len(owners) == 1 else None)
-    query = Query.of([e for s in seen for e in encoder.encode(s)], patient_id=patient)
-    ranking = rank(gallery, query, rule=rule, top=top, subset=restriction)
+
+    def ask(by: PhotoEncoder) -> tuple[Query, Ranking]:
+        query = Query.of([e for s in seen for e in by.encode(s)], patient_id=patient)
+        return query, rank(gallery, query, rule=rule, top=top, subset=restriction)
+
+    query, ranking = ask(encoder)
+    said = []
+    if encoder.arithmetic.precision is not Precision.FP32:
+        exact = ask(encoder.in_full_precision())
+        said = [_of_precisions(ranking, exact[1], encoder.arithmetic.precision)]
+        query, ranking = (query, ranking) if _same_order(ranking, exact[1]) else exact
+    background = _background(facts, gallery, shown)
     return FaceDiagnosis(
         seen=seen,
         facts=facts,
         ranking=ranking,
-        unusualness=unusualness(gallery, query, subset=restriction),
+        unusualness=unusualness(gallery, query, background=background, subset=restriction),
+        syndromic=syndromic_evidence(gallery, query, background=background),
         cards=tuple(m.encoder.card for m in encoder.ensemble.members),
         gallery_name=gallery_name,
-        remarks=tuple(_remarks(seen, facts, gallery, ranking, patient)),
+        remarks=(*said, *_remarks(seen, facts, gallery, ranking, patient)),
     )
+
+
+def _background(facts: PatientFacts, gallery: Gallery, shown: Collection[str]) -> Background:
+    """Age, sex and ancestry as given, else as the gallery has them of the very photo."""
+    recorded = next((Background.of(p) for p in gallery.photos if p.sha256 in shown), Background())
+    terms = (facts.ancestry or "").split(" / ")
+    return Background(
+        recorded.age_years if facts.age_years is None else facts.age_years,
+        Sex(facts.sex) if facts.sex else recorded.sex,
+        frozenset(terms) if facts.ancestry else recorded.ancestry,
+    )
+
+
+def _same_order(reduced: Ranking, exact: Ranking) -> bool:
+    """Whether disorders and photos are listed alike."""
+    return [d.disorder.id for d in reduced.disorders] == [d.disorder.id for d in exact.disorders] and [
+        p.photo_id for p in reduced.photos
+    ] == [p.photo_id for p in exact.photos]
+
+
+def _of_precisions(reduced: Ranking, exact: Ranking, precision: Precision) -> str:
+    n, m = len(exact.disorders), len(exact.photos)
+    if _same_order(reduced, exact):
+        return f"precision {precision} gives the same {n} disorders and {m} nearest photos in the same order as fp32"
+    return f"precision {precision} changes the order of the {n} disorders or {m} nearest photos: fp32 was used"
 
 
 def _remarks(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from deciface.cases import Encoding, View
 from deciface.encoders import Ensemble, available_cores, encode_views, open_encoder, open_ensemble
-from deciface.errors import DeciFaceError, NothingFoundError
+from deciface.encoders.precision import MIN_PHOTOS, Precision, choose_precision
+from deciface.errors import DeciFaceError, NothingFoundError, OptionError
 from deciface.faces import FaceFinder, align, template
 from deciface.models import ModelStore
 from deciface.workflows.looking import SeenPhoto, look
@@ -26,6 +27,8 @@ from deciface.workflows.looking import SeenPhoto, look
 DEFAULT_ENSEMBLE = "dlib-resnet"
 POOL_FROM = 8
 _CHUNK = 4
+SAMPLE = 32
+"""Photos that are encoded in both precisions where reduced precision is asked for."""
 _AHEAD = 4
 """How many chunks a process may be ahead of whoever takes the photos."""
 
@@ -64,6 +67,14 @@ class EncodedPhotos:
         return [e for photo in self.photos for e in photo.encodings]
 
 
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Where networks run and how exactly; other than ``cpu`` and ``fp32`` for models with runtime ``torch`` alone."""
+
+    device: str = "cpu"
+    precision: Precision = Precision.FP32
+
+
 class PhotoEncoder:
     """Face finder and ensemble together, in one process with one thread.
 
@@ -73,11 +84,25 @@ class PhotoEncoder:
         Where the model files are.
     ensemble
         Encoders and views by name, see `deciface.encoders.parse_ensemble`.
+    arithmetic
+        Where and how exactly; reduced precision is for whoever has checked it, see `settled`.
     """
 
-    def __init__(self, store: ModelStore, *, ensemble: str = DEFAULT_ENSEMBLE) -> None:
+    def __init__(
+        self, store: ModelStore, *, ensemble: str = DEFAULT_ENSEMBLE, arithmetic: Arithmetic | None = None
+    ) -> None:
         self.finder = FaceFinder.from_store(store)
-        self.ensemble: Ensemble = open_ensemble(ensemble, partial(open_encoder, store))
+        self.arithmetic = arithmetic or Arithmetic()
+        self._made_of = store, ensemble
+        how = self.arithmetic
+        self.ensemble: Ensemble = open_ensemble(
+            ensemble, partial(open_encoder, store, device=how.device, precision=how.precision)
+        )
+
+    def in_full_precision(self) -> PhotoEncoder:
+        """Open the same encoders on the same device in full precision."""
+        store, ensemble = self._made_of
+        return PhotoEncoder(store, ensemble=ensemble, arithmetic=replace(self.arithmetic, precision=Precision.FP32))
 
     def encode(self, seen: SeenPhoto, *, photo_id: str | None = None) -> tuple[Encoding, ...]:
         """Encode the chosen face of a photo in every view of the ensemble."""
@@ -97,6 +122,53 @@ class PhotoEncoder:
             )
 
         return tuple(named(view, matrix) for view, matrix in vectors)
+
+
+def settled(
+    paths: Sequence[Path], encoder: PhotoEncoder, *, face_number: int | None, say: Callable[[str], None]
+) -> PhotoEncoder:
+    """Take an encoder in reduced precision if it keeps the ranking of a sample of these photos, else full precision.
+
+    Encodings do not say in which precision they were made, so it must keep the ranking against a gallery in full
+    precision, too (`deciface.encoders.precision`). An encoder in full precision is returned as it is.
+
+    Parameters
+    ----------
+    paths, face_number
+        `SAMPLE` of the photos, evenly spaced, are looked at; which face to take in each.
+    encoder
+        As asked for.
+    say
+        Told the outcome, one line at a time.
+
+    Raises
+    ------
+    OptionError
+        Too few of the photos can be used: nothing can be checked.
+    """
+    if encoder.arithmetic.precision is Precision.FP32:
+        return encoder
+    spaced = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).round().astype(int)).tolist()
+    faces = []
+    for i in spaced:
+        try:
+            seen = look(paths[i], encoder.finder, name=paths[i].name, face_number=face_number)
+        except DeciFaceError:
+            continue  # told when its turn comes
+        faces.append({a: align(seen.pyramid, seen.face, a) for a in encoder.ensemble.alignments})
+    if len(faces) <= MIN_PHOTOS:
+        raise OptionError(
+            f"precision {encoder.arithmetic.precision}: {len(faces)} usable photos of {len(paths)} given, and "
+            f"{MIN_PHOTOS + 1} are needed to check that it keeps the ranking; give more, or use precision fp32"
+        )
+    crops = {a: np.stack([face[a] for face in faces]) for a in encoder.ensemble.alignments}
+    exact = encoder.in_full_precision()
+    _, report = choose_precision(crops, full=exact.ensemble, reduced=encoder.ensemble)
+    say(report.as_text())
+    if report.keeps_mixed_ranking:
+        return encoder
+    say("all photos are encoded in precision fp32")
+    return exact
 
 
 def photo_ids(paths: Sequence[Path]) -> list[str]:
@@ -130,10 +202,10 @@ class _Task:
 _worker: PhotoEncoder | None = None
 
 
-def _start(root: Path, ensemble: str) -> None:
+def _start(root: Path, ensemble: str, arithmetic: Arithmetic) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
-    _worker = PhotoEncoder(ModelStore(root), ensemble=ensemble)
+    _worker = PhotoEncoder(ModelStore(root), ensemble=ensemble, arithmetic=arithmetic)
 
 
 def _work(task: _Task) -> EncodedPhoto | Problem:
@@ -175,6 +247,8 @@ def iter_encoded(
     names: Sequence[str] | None = None,
     processes: int | None = None,
     keep_png: bool = False,
+    arithmetic: Arithmetic | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Generator[EncodedPhoto | Problem, None, None]:
     """Encode many photos one after the other, in order; the models are loaded once a process.
 
@@ -191,9 +265,12 @@ def iter_encoded(
     names
         Photo ids; made from the file names when left out.
     processes
-        How many; one below `POOL_FROM` photos, else one a core.
+        How many; one below `POOL_FROM` photos and on any device but the CPU, else one a core.
     keep_png
         Give the pixels back, too.
+    arithmetic, say
+        Where and how exactly; in reduced precision it is checked first that it keeps the ranking of these photos, full
+        precision is used where it does not, and `say` is told.
 
     Raises
     ------
@@ -201,14 +278,19 @@ def iter_encoded(
         Without photos.
     ModelError
         When a model is missing, altered or of the wrong shape.
+    OptionError
+        For a device or precision that a model does not have, and reduced precision with too few photos to check it.
     """
     import multiprocessing
 
     if not paths:
         raise NothingFoundError("no photos given; name at least one file or folder")
     tasks = [_Task(p, n, face_number, keep_png) for p, n in zip(paths, names or photo_ids(paths), strict=True)]
-    count = processes or (1 if len(tasks) < POOL_FROM else min(available_cores(), len(tasks) // _CHUNK))
-    encoder = PhotoEncoder(store, ensemble=ensemble)  # before any process: a missing model is told once, not by each
+    how = arithmetic or Arithmetic()
+    alone = len(tasks) < POOL_FROM or how.device != "cpu"
+    count = processes or (1 if alone else min(available_cores(), len(tasks) // _CHUNK))
+    encoder = PhotoEncoder(store, ensemble=ensemble, arithmetic=how)  # before any process: what is missing is told once
+    encoder = settled(paths, encoder, face_number=face_number, say=say)
     if count == 1:
         yield from (_encoded(encoder, task) for task in tasks)
         return
@@ -220,7 +302,7 @@ def iter_encoded(
             free.acquire()
             yield task
 
-    with context.Pool(count, initializer=_start, initargs=(store.root, ensemble)) as pool:
+    with context.Pool(count, initializer=_start, initargs=(store.root, ensemble, encoder.arithmetic)) as pool:
         try:
             for done in pool.imap(_work, handed_out(), chunksize=_CHUNK):
                 free.release()
@@ -237,11 +319,21 @@ def encode_photos(
     face_number: int | None = None,
     processes: int | None = None,
     advance: Callable[[], None] = lambda: None,
+    arithmetic: Arithmetic | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> EncodedPhotos:
     """Encode many photos and wait for all; `advance` is called after every one. Otherwise as `iter_encoded`."""
     photos: list[EncodedPhoto] = []
     problems: list[Problem] = []
-    for one in iter_encoded(paths, store=store, ensemble=ensemble, face_number=face_number, processes=processes):
+    for one in iter_encoded(
+        paths,
+        store=store,
+        ensemble=ensemble,
+        face_number=face_number,
+        processes=processes,
+        arithmetic=arithmetic,
+        say=say,
+    ):
         if isinstance(one, Problem):
             problems.append(one)
         else:

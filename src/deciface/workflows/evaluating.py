@@ -22,6 +22,7 @@ from deciface.evaluation.accuracy import (
     published,
 )
 from deciface.evaluation.leakage import Leakage, find_leakage
+from deciface.evaluation.over_years import FEWEST_OVER_YEARS, LEAST_SPAN_YEARS, OverYears, over_years
 from deciface.evaluation.protocol import SEED, Experiment, Protocol, make_protocol
 from deciface.evaluation.ranks import count_tests, rank_all
 from deciface.reports.evaluation import EvaluationReport, ReportedRule, render
@@ -54,12 +55,13 @@ class Division(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleAccuracy:
-    """The three tables under one rule."""
+    """The tables under one rule; `ages` is None where nothing was asked about age, or no photo has one."""
 
     rule: Rule
     published: tuple[PublishedAccuracy, ...]
     per_patient: tuple[PatientAccuracy, ...]
     strata: tuple[StratumAccuracy, ...]
+    ages: OverYears | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ class Evaluation:
                     "published": [_plain(row) for row in result.published],
                     "per_patient": [_plain(row) for row in result.per_patient],
                     "strata": [_plain(row) for row in result.strata],
+                    "ages": result.ages and _ages(result.ages),
                 }
                 for result in self.results
             ],
@@ -191,6 +194,7 @@ def evaluate(
     strata = {str(d): [_stratum(photo, d) for photo in gallery.photos] for d in divisions if d is not Division.NONE}
     for name, of in (more_strata or {}).items():
         strata[name] = [of.get(photo.id, NOT_RECORDED) for photo in gallery.photos]
+    ages = [photo.age_years for photo in gallery.photos]
     results = []
     for rule in rules:
         tell = begin(f"ranking by {rule}", count_tests(protocol)) if begin else None
@@ -198,9 +202,14 @@ def evaluate(
         results.append(
             RuleAccuracy(
                 rule,
-                published(ranked),
+                published(ranked, protocol, gallery.patient_of_row),
                 per_patient(ranked, protocol, seed=seed, replicates=replicates),
                 by_stratum(ranked, strata, gallery.patient_of_row, seed=seed, replicates=replicates),
+                over_years(
+                    ranked, ages, gallery.patient_of_row, gallery.by_patient.keys, seed=seed, replicates=replicates
+                )
+                if Division.AGE in divisions and any(age is not None for age in ages)
+                else None,
             )
         )
     return Evaluation(
@@ -252,7 +261,22 @@ def _plain(row: PublishedAccuracy | PatientAccuracy | StratumAccuracy) -> dict[s
     out: dict[str, Any] = {**asdict(row), "experiment": str(row.experiment)}
     if isinstance(row, PublishedAccuracy):
         out["top"] = {f"top-{k}": row.top[k] for k in TOP}
+        out["spread"] = row.spread and {f"top-{k}": row.spread[k] for k in TOP}
     return out
+
+
+def _ages(found: OverYears) -> dict[str, Any]:
+    """As JSON: the curve by age, every patient with photos of several ages, and the changes."""
+    return {
+        "by_age": [{**asdict(row), "experiment": str(row.experiment), "band": row.band} for row in found.by_age],
+        "patients": [
+            {"experiment": str(experiment), **asdict(person), "change": person.change}
+            for experiment, person in found.patients
+        ],
+        "changes": [{**asdict(row), "experiment": str(row.experiment)} for row in found.changes],
+        "least_span_years": LEAST_SPAN_YEARS,
+        "fewest_patients": FEWEST_OVER_YEARS,
+    }
 
 
 def write_report(answer: Evaluation, path: Path, *, now: dt.datetime) -> None:
@@ -268,7 +292,7 @@ def write_report(answer: Evaluation, path: Path, *, now: dt.datetime) -> None:
         target=str(answer.target),
         notices=answer.notices,
         remarks=answer.remarks,
-        results=tuple(ReportedRule(str(r.rule), r.published, r.per_patient, r.strata) for r in answer.results),
+        results=tuple(ReportedRule(str(r.rule), r.published, r.per_patient, r.strata, r.ages) for r in answer.results),
         leakage=answer.leakage,
         composition=answer.composition,
         splits=answer.protocol.source,

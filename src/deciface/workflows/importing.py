@@ -7,9 +7,10 @@ whole cases; the same import run again adds what is missing.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from deciface.cases import NOT_STATED, Case, Consent, Photo
@@ -28,10 +29,11 @@ from deciface.models import ModelStore
 from deciface.ontology import HpoTerms
 from deciface.store import Added, Workspace
 from deciface.store.opening import CACHE, IMPORTS
-from deciface.workflows.encoding import DEFAULT_ENSEMBLE, EncodedPhoto, iter_encoded
+from deciface.workflows.encoding import DEFAULT_ENSEMBLE, Arithmetic, EncodedPhoto, iter_encoded
 from deciface.workflows.encoding import Problem as EncodingProblem
 from deciface.workflows.preparing import Remarks, with_current_features, with_vouched
 
+_Encode = Callable[..., Generator[EncodedPhoto | EncodingProblem, None, None]]
 BATCH = 200
 """Cases without image files are stored so many at a time."""
 
@@ -96,6 +98,8 @@ def import_cases(
     terms: HpoTerms | None = None,
     update: bool = False,
     advance: Callable[[], None] = lambda: None,
+    arithmetic: Arithmetic | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Import cases; their photos are decoded, encoded, and kept as PNGs of exactly the pixels that were encoded.
 
@@ -115,6 +119,8 @@ def import_cases(
         Give stored cases the facts that the source states; otherwise a contradiction is a problem.
     advance
         Called after every image, and after every case without one.
+    arithmetic, say
+        As in `deciface.workflows.encoding.iter_encoded`.
 
     Raises
     ------
@@ -132,7 +138,8 @@ def import_cases(
     if terms is not None:
         cases = [(row, with_current_features(case, row, terms, remarks)) for row, case in cases]
     run = _Run(workspace, remarks, origin, update=update, advance=advance)
-    run.add(cases, source, store=store, ensemble=ensemble)
+    encode = partial(iter_encoded, store=store, ensemble=ensemble, arithmetic=arithmetic, say=say)
+    run.add(cases, source, encode)
     if run.added + run.there == 0:
         own = remarks.problems[len(source.problems) :] or remarks.problems  # why, before what was odd in the file
         raise NothingImportedError(
@@ -169,7 +176,7 @@ class _Run:
     encodings: int = 0
     _batch: list[tuple[int, Case]] = field(default_factory=list)
 
-    def add(self, cases: Sequence[tuple[int, Case]], source: ReadCases, *, store: ModelStore, ensemble: str) -> None:
+    def add(self, cases: Sequence[tuple[int, Case]], source: ReadCases, encode: _Encode) -> None:
         """Add all cases in order; those with images are encoded by a pool of processes meanwhile."""
         cases = self._without_withdrawn(cases)
         refused = self._without_consent([case for _, case in cases if _images(case, source)])
@@ -186,9 +193,7 @@ class _Run:
             )
             encoded: Iterator[EncodedPhoto | EncodingProblem] = iter(())
             if files:
-                found = iter_encoded(
-                    list(files.values()), store=store, ensemble=ensemble, names=list(files), keep_png=True
-                )
+                found = encode(list(files.values()), names=list(files), keep_png=True)
                 encoded = stack.enter_context(closing(found))
             for row, case in cases:
                 images = _images(case, source)

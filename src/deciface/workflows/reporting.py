@@ -61,6 +61,7 @@ def write_report(diagnosis: FaceDiagnosis, path: Path, *, workspace: Workspace |
             ),
             ranking=diagnosis.ranking,
             unusualness=diagnosis.unusualness,
+            syndromic=diagnosis.syndromic,
             cards=diagnosis.cards,
             gallery_name=diagnosis.gallery_name,
             thumbnails=_thumbnails(diagnosis, workspace) if workspace else {},

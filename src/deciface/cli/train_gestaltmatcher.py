@@ -12,7 +12,7 @@ from deciface.cli.output import emit, note, progress
 
 if TYPE_CHECKING:
     from deciface.training.loop import Epoch
-    from deciface.workflows.training_gestaltmatcher import TrainedEncoder
+    from deciface.workflows.gestaltmatcher_run import TrainedEncoder
 
 
 def gestaltmatcher(
@@ -25,10 +25,10 @@ def gestaltmatcher(
     unseen: Annotated[
         list[str] | None, typer.Option("--unseen", help="Disorder kept out of learning, to test on; repeat for more.")
     ] = None,
-    head_epochs: Annotated[int, typer.Option("--head-epochs", help="Epochs of the last layer alone.")] = 3,
+    head_epochs: Annotated[int, typer.Option("--head-epochs", help="Epochs of the last layer alone.")] = 8,
     epochs: Annotated[int, typer.Option("--epochs", help="Epochs of everything, at most.")] = 30,
-    head_rate: Annotated[float, typer.Option("--head-rate", help="Learning rate of the last layer.")] = 1e-3,
-    rate: Annotated[float, typer.Option("--rate", help="Learning rate of everything.")] = 3e-4,
+    head_rate: Annotated[float, typer.Option("--head-rate", help="Learning rate of the last layer.")] = 1e-2,
+    rate: Annotated[float, typer.Option("--rate", help="Learning rate of everything.")] = 5e-5,
     patience: Annotated[int, typer.Option("--patience", help="Epochs without a better score before it ends.")] = 8,
     batch: Annotated[int, typer.Option("--batch", help="Photos in a batch.")] = 32,
     balance_ancestry: Annotated[
@@ -44,7 +44,8 @@ def gestaltmatcher(
     """Train by the GestaltMatcher recipe and compare with the base on held-out people."""
     from deciface.encoders import available_cores
     from deciface.models import ModelStore
-    from deciface.workflows.training_gestaltmatcher import Settings, train_gestaltmatcher
+    from deciface.workflows.gestaltmatcher_run import Settings
+    from deciface.workflows.training_gestaltmatcher import train_gestaltmatcher
 
     settings = Settings(
         base=base,
@@ -111,6 +112,7 @@ def _text(trained: TrainedEncoder) -> str:
     lines += [f"  not used: {problem}" for problem in trained.problems]
     lines += [
         "",
+        f"{trained.folder / 'report.html'}",
         f"{trained.folder / trained.card.file}",
         f"deciface models add it with --card {trained.folder}/card.yaml",
     ]

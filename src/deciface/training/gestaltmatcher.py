@@ -206,10 +206,10 @@ def _macro(hit: NDArray[np.bool_], own: NDArray[np.intp]) -> float:
 
 def gestaltmatcher_recipe(
     *,
-    head_epochs: int = 3,
+    head_epochs: int = 8,
     epochs: int = 30,
-    head_rate: float = 1e-3,
-    rate: float = 3e-4,
+    head_rate: float = 1e-2,
+    rate: float = 5e-5,
     patience: int = 8,
     seed: int = 0,
     threads: int = 1,

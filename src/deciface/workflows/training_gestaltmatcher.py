@@ -15,13 +15,13 @@ from deciface.cases import Encoding, Photo, View
 from deciface.errors import InputError, OptionError
 from deciface.faces import Face, Pyramid, align
 from deciface.models import ModelCard, ModelStore
+from deciface.reports.training import render
 from deciface.space import Gallery, Query, Rule, rank
-from deciface.stats.proportions import wilson
 from deciface.store import Workspace
 from deciface.training.bases import Base, open_base
 from deciface.training.folds import patient_folds
-from deciface.training.gestaltmatcher import DisorderTask, gestaltmatcher_recipe
-from deciface.training.loop import Epoch, Recipe, run
+from deciface.training.gestaltmatcher import DisorderTask
+from deciface.training.loop import Epoch, run
 from deciface.training.manifest import (
     CARD_FILE,
     CURVES_FILE,
@@ -33,10 +33,12 @@ from deciface.training.manifest import (
     run_document,
 )
 from deciface.training.photos import TrainingPhotos
+from deciface.workflows.gestaltmatcher_run import Divided, HeldOut, Rows, Settings, TrainedEncoder
 from deciface.workflows.training_photos import FoundPhotos, is_workspace, training_photos
+from deciface.workflows.training_report import training_report
 from deciface.workflows.training_runs import open_run
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT, REPORT_FILE = "checkpoint.pt", "report.html"
 RULES = (Rule.NEAREST_IMAGE, Rule.DISORDER_CENTROID, Rule.DISCRIMINANT)
 CITATION = "Hsieh et al. 2022, Nat Genet 54:349; Hustinx et al. 2023, WACV (the recipe)"
 
@@ -50,121 +52,6 @@ class Cropped:
     def __call__(self, pyramid: Pyramid, face: Face) -> NDArray[np.uint8]:
         """(h, w, 3) uint8 RGB."""
         return align(pyramid, face, self.alignment)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What can be chosen of a run.
-
-    Parameters
-    ----------
-    base
-        Encoder to begin from.
-    model_id
-        Id of the encoder that comes out.
-    folds
-        Patients are divided into so many folds: one tests, one chooses the epoch, the others are learnt from.
-    unseen
-        Ids of disorders kept out of learning altogether, to test on disorders without training photos.
-    head_epochs, epochs, head_rate, rate, patience, batch
-        See `deciface.training.gestaltmatcher`.
-    balance_ancestry
-        Draw photos so that every ancestry is seen as often.
-    seed, threads, device, mixed
-        See `deciface.training.loop.Recipe`.
-    """
-
-    base: str = "dlib-resnet"
-    model_id: str = "gestaltmatcher-own"
-    folds: int = 5
-    unseen: tuple[str, ...] = ()
-    head_epochs: int = 3
-    epochs: int = 30
-    head_rate: float = 1e-3
-    rate: float = 3e-4
-    patience: int = 8
-    batch: int = 32
-    balance_ancestry: bool = False
-    seed: int = 0
-    threads: int = 1
-    device: str = "cpu"
-    mixed: bool = False
-
-    @property
-    def recipe(self) -> Recipe:
-        """The two stages."""
-        return gestaltmatcher_recipe(
-            head_epochs=self.head_epochs,
-            epochs=self.epochs,
-            head_rate=self.head_rate,
-            rate=self.rate,
-            patience=self.patience,
-            seed=self.seed,
-            threads=self.threads,
-            device=self.device,
-            mixed=self.mixed,
-        )
-
-    def as_document(self) -> dict[str, Any]:
-        """What decides the result besides the recipe."""
-        return {
-            "base": self.base,
-            "model_id": self.model_id,
-            "folds": self.folds,
-            "unseen": list(self.unseen),
-            "batch": self.batch,
-            "balance_ancestry": self.balance_ancestry,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """How often the own disorder of people never learnt from came first, the patient being the unit.
-
-    Parameters
-    ----------
-    who
-        ``trained disorders`` or ``unseen disorders``.
-    rule
-        How disorders were ranked.
-    patients
-        How many were asked about; each against everybody else.
-    hits, hits_before
-        Whose disorder came first by the trained encoder, and by the one it began as.
-    """
-
-    who: str
-    rule: Rule
-    patients: int
-    hits: int
-    hits_before: int
-
-    def as_document(self) -> dict[str, Any]:
-        """Shares with their 95 % Wilson intervals, in plain types."""
-
-        def share(hits: int) -> dict[str, float | int]:
-            low, high = wilson(hits, self.patients)
-            return {"hits": hits, "share": hits / self.patients, "low": low, "high": high}
-
-        return {
-            "who": self.who,
-            "rule": str(self.rule),
-            "patients": self.patients,
-            "trained": share(self.hits),
-            "before": share(self.hits_before),
-        }
-
-
-@dataclass(frozen=True)
-class TrainedEncoder:
-    """What came of a run."""
-
-    folder: Path
-    card: ModelCard
-    epochs: tuple[Epoch, ...]
-    held_out: tuple[HeldOut, ...]
-    manifest: Mapping[str, Any]
-    problems: tuple[str, ...]
 
 
 def train_gestaltmatcher(
@@ -209,14 +96,15 @@ def train_gestaltmatcher(
         open_run(folder, resume=resume)  # before the photos are looked at, which takes minutes
     found = training_photos(cohort, cut, store=store, advance=look_advance)
     material = found.material
-    learn, choose, test = divide(material, settings)
+    divided = divide(material, settings)
+    taught = [*divided.learn.tolist(), *divided.choose.tolist()]
     task = DisorderTask(
         base.trunk,
         base.card.dimensions,
         base.card,
         material,
-        learn=learn,
-        choose=choose,
+        learn=divided.learn,
+        choose=divided.choose,
         batch=settings.batch,
         balance=settings.balance_ancestry,
         device=settings.device,
@@ -225,7 +113,7 @@ def train_gestaltmatcher(
     before = task.vectors(np.arange(len(material.photos)))
     run_folder = open_run(folder, resume=resume)
     started = now().isoformat(timespec="seconds")
-    data = material_as_document(material, source=found.source, learnt_from=[*learn.tolist(), *choose.tolist()])
+    data = material_as_document(material, source=found.source, learnt_from=taught)
 
     def manifest(ended: str | None, results: Mapping[str, Any]) -> dict[str, Any]:
         return run_document(
@@ -247,26 +135,25 @@ def train_gestaltmatcher(
         advance=advance,
     )
     after = task.vectors(np.arange(len(material.photos)))
-    held_out = tuple(compare(material, before, after, test=test, unseen=settings.unseen))
+    held_out, refused = compare(material, before, after, test=divided.test, unseen=settings.unseen)
     content = base.to_onnx(task.network.trunk)
-    card = _card(content, base, settings, found, learnt=len(learn) + len(choose))
+    card = _card(content, base, settings, found, learnt=len(taught))
     if is_workspace(cohort):
         # before the model is written: of a model that is there, the workspace knows whom it learnt from
-        _note(cohort, card, [material.photos[i].id for i in (*learn, *choose)])
+        _note(cohort, card, [material.photos[i].id for i in taught])
     run_folder.write(card.file, content)
     run_folder.write(CARD_FILE, card_text(card))
     run_folder.write(CURVES_FILE, curves_table(epochs))
     done = manifest(now().isoformat(timespec="seconds"), {"held_out": [h.as_document() for h in held_out]})
     run_folder.write_manifest(done)
-    problems = tuple(f"{p.photo}: {p.message}" for p in found.problems)
-    return TrainedEncoder(folder, card, epochs, held_out, done, problems)
+    problems = (*(f"{p.photo}: {p.message}" for p in found.problems), *refused)
+    trained = TrainedEncoder(folder, card, epochs, held_out, done, problems)
+    run_folder.write(REPORT_FILE, render(training_report(trained, material, divided, settings), now=now()))
+    return trained
 
 
-Rows = NDArray[np.intp]
-
-
-def divide(material: TrainingPhotos, settings: Settings) -> tuple[Rows, Rows, Rows]:
-    """Rows to learn from, to choose the epoch on, and to test on; disorders named unseen are only tested on.
+def divide(material: TrainingPhotos, settings: Settings) -> Divided:
+    """Divide the photos by patient; disorders named unseen are only tested on.
 
     Raises
     ------
@@ -292,7 +179,7 @@ def divide(material: TrainingPhotos, settings: Settings) -> tuple[Rows, Rows, Ro
     for name, rows in (("learn from", learn), ("choose the epoch on", choose), ("test on", test)):
         if not len(rows):
             raise InputError(f"no photo left to {name} with {settings.folds} folds; add patients or give fewer folds")
-    return learn, choose, test
+    return Divided(learn, choose, test)
 
 
 def compare(
@@ -302,8 +189,8 @@ def compare(
     *,
     test: Rows,
     unseen: Collection[str],
-) -> Sequence[HeldOut]:
-    """Rank every held-out patient against everybody else by both encoders.
+) -> tuple[tuple[HeldOut, ...], tuple[str, ...]]:
+    """Rank every held-out patient against everybody else by both encoders; say which rules the cohort is too small for.
 
     Parameters
     ----------
@@ -318,19 +205,19 @@ def compare(
     people: dict[str, list[int]] = {}
     for row in test.tolist():
         people.setdefault(material.patients[row], []).append(row)
-    results = []
+    results: list[HeldOut] = []
+    refused: list[str] = []
     groups = {"trained disorders": False, "unseen disorders": True}
     for rule in RULES:
-        for who, is_unseen in groups.items():
-            asked = [rows for rows in people.values() if (material.labels[rows[0]] in unseen) is is_unseen]
-            if not asked:
-                continue
-            hits = [
-                sum(_first(gallery, encodings, material, rows, rule) for rows in asked)
-                for gallery, encodings in galleries
-            ]
-            results.append(HeldOut(who, rule, len(asked), hits[1], hits[0]))
-    return results
+        try:
+            for who, is_unseen in groups.items():
+                asked = [rows for rows in people.values() if (material.labels[rows[0]] in unseen) is is_unseen]
+                if asked:
+                    hits = [sum(_first(*gallery, material, rows, rule) for rows in asked) for gallery in galleries]
+                    results.append(HeldOut(who, rule, len(asked), hits[1], hits[0]))
+        except OptionError as error:  # the rule needs more patients than the cohort has
+            refused.append(str(error))
+    return tuple(results), tuple(refused)
 
 
 def _gallery(material: TrainingPhotos, vectors: NDArray[np.float32]) -> tuple[Gallery, list[Encoding]]:

@@ -16,6 +16,7 @@ from deciface.cli import bench, cases, cohorts, diagnose, gallery, models, ontol
 from deciface.cli.classify import classify
 from deciface.cli.demo import demo
 from deciface.cli.doctor import doctor
+from deciface.cli.explain import explain
 from deciface.errors import DeciFaceError
 
 # Typer brings its own click in some versions; the root of its usage errors is reached through a class it exports.
@@ -56,6 +57,7 @@ app.command("withdraw")(store.withdraw)
 app.command("encode")(photo.encode)
 app.command("diagnose")(diagnose.diagnose)
 app.command("classify")(classify)
+app.command("explain")(explain)
 app.command("bench")(bench.bench)
 app.add_typer(photo.app, name="photo")
 cohorts.add_to(gallery.app)

@@ -1,0 +1,177 @@
+"""Regional similarity: which regions are more like those of a disorder's patients than controls' regions are.
+
+Each region is put alone into the mean face of controls, the query's and everybody else's, so that the encoder sees a
+whole face in which nothing else differs. A face's score in a region is its mean cosine to the disorder's patients minus
+its mean cosine to the controls. The query's score is ranked among those of the controls (is it more like the disorder
+than an unaffected person's region is?) and among those of the patients (is it less?); each time everybody's score,
+the query's too, leaves out oneself and counts all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deciface.errors import NothingFoundError
+from deciface.explain.composites import Crops, Encode, Floats, blend, unit
+from deciface.explain.regions import Regions
+from deciface.explain.standing import FEWEST, Standing, standings
+
+
+class Verdict(StrEnum):
+    """What can be said of a region."""
+
+    FOR = "speaks for"
+    AGAINST = "speaks against"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSimilarity:
+    """A region of the query beside those of patients and of controls.
+
+    Parameters
+    ----------
+    region
+        Its name.
+    score, interval
+        Mean cosine to patients minus mean cosine to controls, of the query's region in the mean face, with Welch's 95 %
+        interval over people; None with a single patient or control.
+    among_controls, among_patients
+        Where the score stands; None where all scores are alike.
+    verdict, words
+        What can be said, and why, in a sentence.
+    """
+
+    region: str
+    score: float
+    interval: tuple[float, float] | None
+    among_controls: Standing | None
+    among_patients: Standing | None
+    verdict: Verdict
+    words: str
+
+
+def region_vectors(encode: Encode, crops: Crops, *, filling: Crops, regions: Regions) -> NDArray[np.float32]:
+    """Encode every region of every crop, each alone in the mean face.
+
+    Parameters
+    ----------
+    crops, filling
+        (n, h, w, 3) and (h, w, 3) uint8.
+
+    Returns
+    -------
+    (r, n, d) unit rows. O(r n) passes of the encoder, one crop's regions a batch.
+    """
+    parts = [encode(blend(crop, filling, regions.masks)) for crop in crops]
+    if not parts:
+        raise NothingFoundError("no crops to compare the regions of; choose a gallery with photos")
+    return np.stack(parts, axis=1)
+
+
+def person_means(vectors: NDArray[np.float32], people: Sequence[str]) -> Floats:
+    """One direction a person, (r, p, d), from (r, n, d) rows of photos; people in the order of their ids."""
+    of = np.array(people)
+    return np.stack([unit(vectors[:, of == who].mean(axis=1, dtype=np.float64)) for who in sorted(set(people))], axis=1)
+
+
+def regional_similarity(
+    names: Sequence[str], query: Floats, *, patients: Floats, controls: Floats
+) -> tuple[RegionSimilarity, ...]:
+    """Judge every region.
+
+    Parameters
+    ----------
+    names
+        Of the r regions.
+    query
+        (r, d) of the person in question.
+    patients, controls
+        (r, p, d) and (r, c, d), one row a person, the query's person not among them.
+
+    Raises
+    ------
+    NothingFoundError
+        Without patients or controls.
+    """
+    if not patients.shape[1] or not controls.shape[1]:
+        raise NothingFoundError(
+            f"{patients.shape[1]} patients and {controls.shape[1]} controls to compare the regions with; at least one "
+            "of each is needed: choose a gallery that has both"
+        )
+    of_controls = _scores(query, controls, toward=patients, own_is_toward=False)
+    of_patients = _scores(query, patients, toward=controls, own_is_toward=True)
+    beside = zip(names, standings(of_controls), standings(of_patients), strict=True)
+    rows = []
+    for r, (name, among_controls, among_patients) in enumerate(beside):
+        near = [np.einsum("nd,d->n", group[r], query[r]) for group in (patients, controls)]
+        verdict, words = _judge(among_controls, among_patients, patients.shape[1], controls.shape[1])
+        score = float(near[0].mean() - near[1].mean())
+        rows.append(
+            RegionSimilarity(
+                name, score, _welch(*near), among_controls, among_patients, verdict, f"{name}: {verdict}{words}"
+            )
+        )
+    return tuple(rows)
+
+
+def _scores(query: Floats, own: Floats, *, toward: Floats, own_is_toward: bool) -> Floats:
+    """Score of the query and of every member of its pool, (r, 1 + n): all are treated alike, so that ranks are exact.
+
+    `own` is the group that the query is ranked among; its likeness to that group leaves out oneself.
+    """
+    pool = np.concatenate([query[:, None], own], axis=1)
+    to_other = np.einsum("rnd,rd->rn", pool, toward.mean(axis=1))
+    to_pool = np.einsum("rnd,rd->rn", pool, pool.sum(axis=1)) - np.einsum("rnd,rnd->rn", pool, pool)
+    to_own = to_pool / own.shape[1]
+    return np.asarray(to_own - to_other if own_is_toward else to_other - to_own)
+
+
+def _welch(first: Floats, second: Floats) -> tuple[float, float] | None:
+    """95 % interval of the difference of two means (Welch, Biometrika 34:28, 1947)."""
+    if min(len(first), len(second)) < 2:
+        return None
+    from scipy.stats import t as student
+
+    parts = [x.var(ddof=1) / len(x) for x in (first, second)]
+    centre, squared = float(first.mean() - second.mean()), float(sum(parts))
+    if squared <= 0:
+        return centre, centre
+    freedom = squared**2 / sum(part**2 / (len(x) - 1) for part, x in zip(parts, (first, second), strict=True))
+    half = float(student.ppf(0.975, freedom)) * squared**0.5
+    return centre - half, centre + half
+
+
+def _judge(
+    controls: Standing | None, patients: Standing | None, patient_count: int, control_count: int
+) -> tuple[Verdict, str]:
+    """Turn the two ranks into one statement."""
+    if controls is None and patients is None:
+        return Verdict.CANNOT_TELL, ": the encoder sees no difference between people here"
+    counts = []
+    if controls is not None:
+        counts.append(f"more like the patients than {controls.below} of {controls.of} controls are")
+    if patients is not None:
+        counts.append(f"than {patients.below} of {patients.of} patients are")
+    seen = " and ".join(counts)
+    above, under_controls = controls is not None and controls.above, controls is not None and controls.under
+    under_patients = patients is not None and patients.under
+    if above and under_patients:
+        return Verdict.CANNOT_TELL, f": between both, {seen}"
+    if above:
+        return Verdict.FOR, f" the disorder: {seen} ({_p(controls)})"
+    if under_patients or under_controls:
+        return Verdict.AGAINST, f" the disorder: {seen} ({_p(patients if under_patients else controls)})"
+    if control_count < FEWEST and patient_count < FEWEST:
+        seen += f"; {FEWEST} of either are needed to tell"
+    return Verdict.CANNOT_TELL, f": {seen}"
+
+
+def _p(standing: Standing | None) -> str:
+    """The p-value over all regions."""
+    return "" if standing is None else f"p = {standing.p_regions:.3f} over all regions".replace("0.", ".")

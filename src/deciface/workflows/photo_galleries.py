@@ -1,0 +1,84 @@
+"""Open a gallery as photos, not vectors: a workspace, or a case table with the photos it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deciface.cases import Photo
+from deciface.errors import NoGalleryError, OptionError
+from deciface.formats.case_table import read_table
+from deciface.store import Workspace
+
+CASE_TABLE = "cases.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoGallery:
+    """A gallery as photos, not vectors.
+
+    Parameters
+    ----------
+    name
+        Where it came from.
+    photos
+        Those whose image is there.
+    image
+        Photo id -> file or bytes.
+    workspace
+        The workspace they are in, or None.
+    """
+
+    name: str
+    photos: tuple[Photo, ...]
+    image: Callable[[str], Path | bytes]
+    workspace: Workspace | None = None
+
+
+@contextmanager
+def open_photos(path: Path | None, *, cases: Path | None = None) -> Iterator[PhotoGallery]:
+    """Open a gallery of photos: a workspace, a folder with ``cases.csv``, or a case table that names its photos.
+
+    Raises
+    ------
+    NoGalleryError
+        When no photo is there.
+    OptionError
+        When a file of encodings is given: vectors cannot be explained.
+    StorageError, TableError
+        When it cannot be opened.
+    """
+    if cases is None and path is not None and (path / CASE_TABLE).is_file():
+        cases = path / CASE_TABLE
+    if cases is not None:
+        yield _from_table(cases)
+        return
+    if path is None or path.is_file():
+        given = "nothing" if path is None else f"'{path.name}', which holds vectors only"
+        raise OptionError(
+            f"explaining needs the gallery's photos, given {given}; give a workspace (--gallery FOLDER) or a case "
+            "table that names its photos (--cases TABLE.csv)"
+        )
+    with Workspace.open(path) as workspace:
+        photos = tuple(p for p in workspace.photos() if workspace.has_image(p.id))
+        if not photos:
+            raise NoGalleryError(f"the workspace '{path.name}' holds no photos that you may see; import some first")
+        yield PhotoGallery(path.name, photos, workspace.image_bytes, workspace)
+
+
+def _from_table(cases: Path) -> PhotoGallery:
+    table = read_table(cases)
+    files = {i: f for i, f in table.photo_files.items() if not isinstance(f, Path) or f.is_file()}
+    photos = tuple(p for _, case in table.cases for p in case.photos if p.id in files)
+    if not photos:
+        raise NoGalleryError(
+            f"no photo of '{cases.name}' is there; name image files, relative to the table, in its column 'photo'"
+        )
+
+    def image(photo_id: str) -> Path | bytes:
+        file = files[photo_id]
+        return file if isinstance(file, Path) else file()
+
+    return PhotoGallery(cases.name, photos, image)

@@ -70,7 +70,8 @@ def test_a_file_is_hashed_once(tmp_path, one, monkeypatch):
 
 
 def test_an_unknown_id_lists_the_known(tmp_path):
-    with pytest.raises(ModelError, match=r"no model 'arcface'; there are deciface-dysmorphic, dlib-landmarks-5, dlib-resnet, .*yunet"):
+    known = "deciface-dysmorphic, dlib-landmarks-5, dlib-resnet, .*yunet"
+    with pytest.raises(ModelError, match=f"no model 'arcface'; there are {known}"):
         ModelStore(tmp_path).card("arcface")
 
 

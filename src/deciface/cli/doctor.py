@@ -97,6 +97,7 @@ def _install(extra: str) -> str:
 def _models() -> Iterator[Finding]:
     """Look for each needed detector, mesh and iris, and for one face encoder, with the packages that run them."""
     from deciface.models import Kind, ModelState, ModelStore
+    from deciface.models.store import packaged_file
 
     try:
         statuses = ModelStore().status()
@@ -109,7 +110,8 @@ def _models() -> Iterator[Finding]:
         needed = card.required and card.kind is not Kind.FACE_ENCODER
         remedy = "run `deciface models fetch`" if card.source else "give its file: `deciface models fetch --from FILE`"
         if status.state is ModelState.PRESENT:
-            usable += card.kind is Kind.FACE_ENCODER
+            # the encoder that ships reads the features it was taught, no more: the main job needs one of whole faces
+            usable += card.kind is Kind.FACE_ENCODER and packaged_file(card) is None
             yield Finding("models", card.id, "present")
         else:
             yield Finding("models", card.id, str(status.state), "broken" if needed else "missing", remedy)

@@ -28,10 +28,11 @@ _PINNED = np.array(
 def moving_least_squares(points: Points, here: Points, there: Points) -> Points:
     """Carry points (n, 2) by the similarity that carries `here` (k, 2) to `there` (k, 2) best near each of them.
 
-    Weights are 1 / distance^2: every `here` is carried exactly. The closed form of Schaefer et al., section 2.2.
+    Weights are 1 / distance^4 (alpha = 2 of Schaefer et al., whose section 2.2 has the closed form): every `here` is
+    carried exactly, and what lies beside it with it.
     """
     squared = ((points[:, None] - here[None]) ** 2).sum(-1)
-    weights = 1.0 / np.maximum(squared, 1e-10)
+    weights = 1.0 / np.maximum(squared, 1e-10) ** 2
     total = weights.sum(1, keepdims=True)
     centre_here, centre_there = weights @ here / total, weights @ there / total
     a = (here[None] - centre_here[:, None]) @ np.array([1, 1j])

@@ -44,7 +44,7 @@ def test_everybody_is_asked_of_the_fold_that_held_them_out(run):
 
 
 def test_a_person_nobody_held_out_an_unfinished_run_and_none(run, monkeypatch):
-    with pytest.raises(NothingFoundError, match="no fold of .* held out person 004"):
+    with pytest.raises(NothingFoundError, match=r"no fold of .* held out person 004"):
         dysmorphic._folds([Somebody("001"), Somebody("004")])
     (run / "fold-2" / dysmorphic.MODEL_FILE).unlink()
     with pytest.raises(NothingFoundError, match="finish the run by `deciface train dysmorphic --resume`"):

@@ -179,7 +179,8 @@ def test_the_mesh_sees_drawn_faces_and_no_face_in_noise(model_store):
 
 @pytest.mark.models
 def test_only_face_encoders_are_opened(model_store):
-    with pytest.raises(ModelError, match="'mediapipe-mesh' is a mesh, no face encoder; choose one of dlib-resnet"):
+    choices = "choose one of deciface-dysmorphic, dlib-resnet, geometry"
+    with pytest.raises(ModelError, match=f"'mediapipe-mesh' is a mesh, no face encoder; {choices}"):
         open_encoder(model_store, "mediapipe-mesh")
     with pytest.raises(ModelError, match="'arcface' is no face encoder known here; choose one of "):
         open_encoder(model_store, "arcface")

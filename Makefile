@@ -49,7 +49,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -q -m "not slow"
 
 bench: models
-	for name in faces search encode planted simulate store evaluate; do $(BIN)/deciface bench $$name || exit $$?; done
+	for name in faces search encode planted simulate store evaluate explain; do $(BIN)/deciface bench $$name || exit $$?; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -109,7 +109,7 @@ def test_a_run_is_cut_and_goes_on_to_the_same_encoder(shared_data, tmp_path):
     import datetime as dt
 
     from deciface.simulate.training_set import read_training_set
-    from deciface.workflows.training_dysmorphic import MODEL_FILE, Plan, parts_of, train_dysmorphic
+    from deciface.workflows.training_dysmorphic import MODEL_FILE, REPORT_FILE, Plan, parts_of, train_dysmorphic
 
     faces = shared_data / "faces"
     training = read_training_set(faces / "london", faces / "london_info.csv")
@@ -142,6 +142,9 @@ def test_a_run_is_cut_and_goes_on_to_the_same_encoder(shared_data, tmp_path):
     }
     manifest = json.loads((cut / "run.json").read_text())
     assert manifest["parts"]["fold-1"]["held_out"]
+    page = (cut / REPORT_FILE).read_text()
+    assert "each by the part that never saw them" in page
+    assert "part &#39;all&#39; is not finished" in page
     with pytest.raises(OptionError, match="holds a run already; go on with it by --resume"):
         train_dysmorphic(training, cut, **options)
     with pytest.raises(OptionError, match="part 'fold-9'; there are all, fold-1, fold-2"):

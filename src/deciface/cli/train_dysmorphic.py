@@ -29,7 +29,7 @@ def dysmorphic(
 ) -> None:
     """Learn to read planted features, whoever shows them; each person of the photos is held out in one fold."""
     from deciface.simulate.training_set import LONDON_SOURCE, read_training_set
-    from deciface.workflows.training_dysmorphic import Plan, train_dysmorphic
+    from deciface.workflows.training_dysmorphic import REPORT_FILE, Plan, train_dysmorphic
 
     made = train_dysmorphic(
         read_training_set(photos, groups),
@@ -42,4 +42,6 @@ def dysmorphic(
         now=lambda: dt.datetime.now(dt.UTC),
         say=note,
     )
-    emit({"run": str(output), "models": [str(m) for m in made]}, "\n".join(map(str, made)), json=json)
+    report = output / REPORT_FILE
+    document = {"run": str(output), "models": [str(m) for m in made], "report": str(report)}
+    emit(document, "\n".join(map(str, [*made, report])), json=json)

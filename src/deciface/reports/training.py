@@ -97,6 +97,8 @@ class TrainingReport:
         What stands around the results; its provenance is the run manifest: data digest, seed, versions.
     data, curves, held_out
         Who was learnt from, how it went, how it does.
+    held_out_elsewhere
+        Where people that the model never saw are tested, when not here.
     recipe
         Labels and values: stages, rates, patience, augmentation.
     card
@@ -110,6 +112,7 @@ class TrainingReport:
     recipe: Pairs
     card: Pairs
     limits: tuple[str, ...] = field(default_factory=tuple)
+    held_out_elsewhere: str = ""
 
 
 def render(report: TrainingReport, *, now: dt.datetime) -> str:
@@ -129,6 +132,7 @@ def render(report: TrainingReport, *, now: dt.datetime) -> str:
         now=now,
         report=report,
         data=report.data,
+        people="patients" if report.data.by_class else "people",
         fewest=min(report.data.by_class.values(), default=0),
         groups=[
             (name, rows, max(0, len(counts) - LISTED))

@@ -20,7 +20,8 @@ from deciface.cases import RESEARCH_USE_ONLY
 from deciface.encoders import available_cores
 from deciface.errors import InputError, OptionError
 from deciface.models import ModelCard
-from deciface.models.card import CardView, Colour, Kind, Layout, Runtime
+from deciface.models.card import CardView, Colour, Kind, Layout, Runtime, card_from, read_card_fields
+from deciface.reports.training import render
 from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.fitting import fit
 from deciface.simulate.training_set import LONDON_CITATION, LONDON_LICENCE, TrainingSet
@@ -29,11 +30,13 @@ from deciface.training.dysmorphic_network import INPUT_PX
 from deciface.training.loop import Epoch, run
 from deciface.training.manifest import CARD_FILE, CURVES_FILE, card_text, curves_table, identity_of, recipe_as_document
 from deciface.training.planted_crops import ALIGNMENT, FEATURE_NAMES, Shots, Sitting, all_shots
+from deciface.workflows.dysmorphic_report import dysmorphic_report, finished
 from deciface.workflows.training_runs import RunFolder, open_run
 
 MODEL_ID = "deciface-dysmorphic"
 MODEL_FILE = f"{MODEL_ID}.onnx"
 APPEARANCE_FILE, SHOTS_FILE, CHECKPOINT = "appearance.npz", "shots.npz", "checkpoint.pt"
+REPORT_FILE = "report.html"
 CHOOSING = 20
 """One of so many simulated people chooses the epoch instead of being learnt from."""
 
@@ -119,7 +122,7 @@ def train_dysmorphic(
     now: Callable[[], dt.datetime],
     say: Say = lambda _: None,
 ) -> tuple[Path, ...]:
-    """Train the parts of a run, each in its own folder; return the encoders.
+    """Train the parts of a run, each in its own folder, and write the page of the whole; return the encoders.
 
     Parameters
     ----------
@@ -168,6 +171,9 @@ def train_dysmorphic(
         if not (own.path / MODEL_FILE).is_file():
             _train_part(training, part, own, plan=plan, source=source, threads=threads, now=now, say=say)
         made.append(own.path / MODEL_FILE)
+        path = folder / finished(folder, document)[0] / CARD_FILE
+        card = card_from(read_card_fields(path), origin=str(path))
+        whole.write(REPORT_FILE, render(dysmorphic_report(training, folder, document, card), now=now()))
     return tuple(made)
 
 

@@ -18,12 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.encoders.dlib_format import DlibReader, named_weight
+from deciface.encoders.dlib_layers import (
+    DIMENSIONS,
+    INPUT_PX,
+    read_convolution,
+    read_head,
+    read_opening,
+    read_pool,
+    read_without_weights,
+)
 from deciface.encoders.onnx_encoder import OnnxEncoder
 from deciface.errors import ModelError
 from deciface.models.card import ModelCard
 
-INPUT_PX = 150
-DIMENSIONS = 128
 _STAGES = ((32, False, 3), (64, True, 3), (128, True, 2), (256, True, 2), (256, True, 0))
 """Channels, whether the stage begins with a halving block, and how many plain blocks follow."""
 
@@ -57,52 +64,27 @@ class _GraphWriter:
 
     def convolution(self, x: str, shape: tuple[int, int, int], *, stride: int, innermost: bool = False) -> str:
         """Convolution with its affine layer folded in; shape is (filters, channels, kernel side)."""
-        reader, (filters, channels, side) = self.reader, shape
-        padding = 0 if stride > 1 else side // 2  # dlib pads only where it does not stride
-        reader.expect_text("con_4")
-        values = reader.tensor().ravel()
-        reader.expect_integers((filters, side, side, stride, stride, padding, padding), "convolution")
-        reader.expect_integers((1, filters, channels, side, side), "filter shape")
-        reader.expect_integers((1, 1, filters, 1, 1), "bias shape")
-        for _ in range(4):
-            reader.real()  # learning rate and weight decay multipliers
-        reader.end_layer()
-        if innermost:
-            reader.integer()  # sample expansion factor of the input layer
-        reader.expect_text("affine_")
-        gamma_beta = reader.tensor().ravel()
-        reader.expect_integers((1, 1, filters, 1, 1) * 2, "affine shapes")
-        reader.integer()  # mode: per channel, checked by the shapes
-        reader.end_layer()
-        size = filters * channels * side * side
-        if values.size != size + filters or gamma_beta.size != 2 * filters:
-            raise reader.wrong(f"{size + filters} weights and {2 * filters} scales", (values.size, gamma_beta.size))
-        gamma, beta = gamma_beta[:filters], gamma_beta[filters:]
-        kernel = values[:size].reshape(filters, channels, side, side) * gamma[:, None, None, None]
-        bias = values[size:] * gamma + beta
-        inputs = [x, self.weight(kernel), self.weight(bias)]
-        return self.node("Conv", inputs, kernel_shape=[side] * 2, strides=[stride] * 2, pads=[padding] * 4)
+        read = read_convolution(self.reader, shape, stride=stride, innermost=innermost)
+        inputs = [x, self.weight(read.kernel * read.scale[:, None, None, None]), self.weight(read.shift)]
+        side = shape[2]
+        pads = [read.padding] * 4
+        return self.node("Conv", inputs, kernel_shape=[side] * 2, strides=[stride] * 2, pads=pads)
 
     def rectify(self, x: str) -> str:
         """max(x, 0)."""
-        self.reader.expect_text("relu_")
-        self.reader.end_layer()
+        read_without_weights(self.reader, "relu_")
         return self.node("Relu", [x])
 
     def pool(self, x: str, kind: str, *, side: int) -> str:
         """Max or average over `side` px with stride 2; side 0 is the average over everything."""
-        self.reader.expect_text("max_pool_2" if kind == "MaxPool" else "avg_pool_2")
-        stride = 2 if side else 1
-        self.reader.expect_integers((side, side, stride, stride, 0, 0), "pooling")
-        self.reader.end_layer()
+        stride = read_pool(self.reader, "max_pool_2" if kind == "MaxPool" else "avg_pool_2", side=side)
         if not side:
             return self.node("GlobalAveragePool", [x])
         return self.node(kind, [x], kernel_shape=[side] * 2, strides=[stride] * 2)
 
     def add(self, x: str, y: str) -> str:
         """Sum and rectification that end a residual block."""
-        self.reader.expect_text("add_prev_")
-        self.reader.end_layer()
+        read_without_weights(self.reader, "add_prev_")
         return self.rectify(self.node("Add", [x, y]))
 
     def grow(self, x: str, *, channels: int, pixels: int) -> str:
@@ -135,13 +117,7 @@ def _write_layers(writer: _GraphWriter) -> str:
         for _ in range(plain):
             x = writer.add(writer.block(x, filters, filters, stride=1), x)
     x = writer.node("Flatten", [writer.pool(x, "AveragePool", side=0)])
-    reader = writer.reader
-    reader.expect_text("fc_2")
-    reader.expect_integers((DIMENSIONS, channels), "outputs and inputs")
-    matrix = reader.tensor()
-    if matrix.shape != (channels, DIMENSIONS, 1, 1):
-        raise reader.wrong(f"a {channels} x {DIMENSIONS} matrix", matrix.shape)
-    return writer.node("MatMul", [x, writer.weight(matrix[:, :, 0, 0])])
+    return writer.node("MatMul", [x, writer.weight(read_head(writer.reader, channels))])
 
 
 def onnx_from_dlib(path: Path) -> bytes:
@@ -169,14 +145,7 @@ def onnx_from_dlib(path: Path) -> bytes:
         reader = DlibReader(path.read_bytes(), path.name)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}; run `deciface models fetch`") from error
-    reader.expect_integers((1,), "network version")
-    reader.expect_text("loss_metric_2")
-    reader.real(), reader.real()  # margin and distance threshold of the training loss
-    reader.skip_versions()
-    reader.expect_text("input_rgb_image_sized")
-    for _ in range(3):
-        reader.real()  # the mean that the card declares
-    reader.expect_integers((INPUT_PX, INPUT_PX), "input size")
+    read_opening(reader)
     writer = _GraphWriter(reader)
     last = _write_layers(writer)
     writer.nodes.append(helper.make_node("Identity", [last], ["vectors"]))

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.encoders.dlib_format import DlibReader
-from deciface.encoders.dlib_resnet import DIMENSIONS, INPUT_PX
+from deciface.encoders.dlib_layers import (
+    DIMENSIONS,
+    read_convolution,
+    read_head,
+    read_opening,
+    read_pool,
+    read_without_weights,
+)
 from deciface.encoders.iresnet import import_torch
 
 UNITS = (
@@ -64,77 +71,30 @@ def build_dlib_resnet(content: bytes) -> Any:  # noqa: ANN401 - PyTorch need not
 
 def _weights(reader: DlibReader) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Read the file from its first byte to its last weight; give name and values of each parameter."""
-    reader.expect_integers((1,), "network version")
-    reader.expect_text("loss_metric_2")
-    reader.real(), reader.real()  # margin and distance threshold of the training loss
-    reader.skip_versions()
-    reader.expect_text("input_rgb_image_sized")
-    for _ in range(3):
-        reader.real()  # the mean that the card declares
-    reader.expect_integers((INPUT_PX, INPUT_PX), "input size")
+    read_opening(reader)
     yield from _convolution(reader, "stem.", "", (_STEM_CHANNELS, 3, 7), stride=2)
-    _without_weights(reader, "relu_")
-    _pool(reader, "max_pool_2", (3, 3, 2, 2, 0, 0))
+    read_without_weights(reader, "relu_")
+    read_pool(reader, "max_pool_2", side=3)
     for number, (before, channels, halves) in enumerate(UNITS, 1):
         at = f"unit{number:02d}."
         yield from _convolution(reader, at, "1", (channels, before, 3), stride=2 if halves else 1)
-        _without_weights(reader, "relu_")
+        read_without_weights(reader, "relu_")
         yield from _convolution(reader, at, "2", (channels, channels, 3), stride=1)
         if halves:
-            _pool(reader, "avg_pool_2", (2, 2, 2, 2, 0, 0))
-        _without_weights(reader, "add_prev_")
-        _without_weights(reader, "relu_")
-    _pool(reader, "avg_pool_2", (0, 0, 1, 1, 0, 0))
-    channels = UNITS[-1][1]
-    reader.expect_text("fc_2")
-    reader.expect_integers((DIMENSIONS, channels), "outputs and inputs")
-    matrix = reader.tensor()
-    if matrix.shape != (channels, DIMENSIONS, 1, 1):
-        raise reader.wrong(f"a {channels} x {DIMENSIONS} matrix", matrix.shape)
-    yield "fc.weight", matrix[:, :, 0, 0].T
+            read_pool(reader, "avg_pool_2", side=2)
+        read_without_weights(reader, "add_prev_")
+        read_without_weights(reader, "relu_")
+    read_pool(reader, "avg_pool_2", side=0)
+    yield "fc.weight", read_head(reader, UNITS[-1][1]).T
 
 
 def _convolution(
     reader: DlibReader, at: str, number: str, shape: tuple[int, int, int], *, stride: int
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Read a convolution of shape (filters, channels, kernel side) and the affine layer behind it."""
-    filters, channels, side = shape
-    padding = 0 if stride > 1 else side // 2
-    reader.expect_text("con_4")
-    values = reader.tensor().ravel()
-    reader.expect_integers((filters, side, side, stride, stride, padding, padding), "convolution")
-    reader.expect_integers((1, filters, channels, side, side), "filter shape")
-    reader.expect_integers((1, 1, filters, 1, 1), "bias shape")
-    for _ in range(4):
-        reader.real()  # learning rate and weight decay multipliers
-    reader.end_layer()
-    if at == "stem.":
-        reader.integer()  # sample expansion factor of the input layer, written inside the layer above it
-    reader.expect_text("affine_")
-    scale_shift = reader.tensor().ravel()
-    reader.expect_integers((1, 1, filters, 1, 1) * 2, "affine shapes")
-    reader.integer()  # mode: per channel, checked by the shapes
-    reader.end_layer()
-    size = filters * channels * side * side
-    if values.size != size + filters or scale_shift.size != 2 * filters:
-        raise reader.wrong(f"{size + filters} weights and {2 * filters} scales", (values.size, scale_shift.size))
-    scale = scale_shift[:filters]
-    yield f"{at}conv{number}.weight", values[:size].reshape(filters, channels, side, side)
-    yield f"{at}affine{number}.scale", scale
-    yield f"{at}affine{number}.shift", scale_shift[filters:] + values[size:] * scale
-
-
-def _without_weights(reader: DlibReader, kind: str) -> None:
-    """Read a layer that has nothing to keep."""
-    reader.expect_text(kind)
-    reader.end_layer()
-
-
-def _pool(reader: DlibReader, kind: str, sizes: tuple[int, ...]) -> None:
-    """Read a pooling layer: rows, columns, strides, paddings."""
-    reader.expect_text(kind)
-    reader.expect_integers(sizes, "pooling")
-    reader.end_layer()
+    read = read_convolution(reader, shape, stride=stride, innermost=at == "stem.")
+    yield f"{at}conv{number}.weight", read.kernel
+    yield f"{at}affine{number}.scale", read.scale
+    yield f"{at}affine{number}.shift", read.shift
 
 
 @cache

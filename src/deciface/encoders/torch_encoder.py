@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.encoders.iresnet import Weights, build_iresnet, import_torch, load_weights
+from deciface.encoders.packed_convolutions import can_pack, pack_convolutions
 from deciface.encoders.precision import Precision
 from deciface.encoders.protocol import check_crops, unit_rows
 from deciface.errors import ModelError, OptionError
@@ -80,7 +81,10 @@ class TorchEncoder:
                     part.to(torch.bfloat16)
         self._channels_last = precision is Precision.BF16 or device != "cpu"
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
-        self._network = network.to(device=device, memory_format=layout)
+        network = network.to(device=device, memory_format=layout)
+        if precision is Precision.BF16 and device == "cpu" and can_pack():
+            network = pack_convolutions(network, batch=BATCH)
+        self._network = network
 
     def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode (n, h, w, 3) uint8 RGB crops; see `deciface.encoders.Encoder.encode`."""

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 
+import numpy as np
+import onnx
 import pytest
 
 from deciface.benchmarks import dysmorphic
-from deciface.benchmarks.dysmorphic import MODEL_ID, PEER, RUN_VARIABLE, Condition, Doing
-from deciface.errors import NothingFoundError
+from deciface.benchmarks.dysmorphic import MODEL_ID, RUN_VARIABLE, Condition, Doing
+from deciface.errors import MismatchError, NothingFoundError
 from deciface.models import ModelStore
 from deciface.space import Rule
+from deciface.training.manifest import card_text
+
+
+def told(content: bytes, held_out: list[str]) -> bytes:
+    """The network, its file saying whom it held out."""
+    model = onnx.load_from_string(content)
+    onnx.helper.set_model_props(model, {"held_out": ",".join(held_out)})
+    return model.SerializeToString()
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Two folds, each with the shipped network, and whom they held out."""
+    """Two folds with the shipped network, told to have held somebody out."""
     store = ModelStore(tmp_path / "none")
     parts = {"all": [], "fold-1": ["001_03", "003_03"], "fold-2": ["002_03"]}
     for name in parts:
         folder = tmp_path / "run" / name
         folder.mkdir(parents=True)
-        (folder / dysmorphic.MODEL_FILE).write_bytes(store.path(MODEL_ID).read_bytes())
-        from deciface.training.manifest import card_text
-
-        (folder / "card.yaml").write_text(card_text(store.card(MODEL_ID)))
+        content = told(store.path(MODEL_ID).read_bytes(), parts[name])
+        (folder / dysmorphic.MODEL_FILE).write_bytes(content)
+        card = replace(store.card(MODEL_ID), sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        (folder / "card.yaml").write_text(card_text(card))
     manifest = {"parts": {name: {"held_out": who} for name, who in parts.items()}}
     (tmp_path / "run" / "run.json").write_text(json.dumps(manifest))
     monkeypatch.setenv(RUN_VARIABLE, str(tmp_path / "run"))
@@ -54,18 +66,40 @@ def test_a_person_nobody_held_out_an_unfinished_run_and_none(run, monkeypatch):
         dysmorphic._folds([Somebody("001")])
 
 
+def test_a_network_that_learnt_from_whom_it_should_not_know(run):
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["parts"]["fold-1"]["held_out"].append("002_03")
+    (run / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(MismatchError, match=r"says itself that it held out 2 people, run.json 3, and they are not the"):
+        dysmorphic._folds([Somebody("001")])
+
+
 @pytest.mark.parametrize(
     ("condition", "own", "peer", "holds"),
     [
-        (Condition(Doing.NOTHING), 13.0, 9.0, True),
-        (Condition(Doing.SHAM, 2.0), 17.0, 9.0, False),
-        (Condition(Doing.PLANT, 2.0), 60.0, 45.0, True),
-        (Condition(Doing.PLANT, 2.0), 59.0, 45.0, False),
-        (Condition(Doing.SECOND, 2.0), 61.0, 45.0, True),
-        (Condition(Doing.PLANT, 1.0), 10.0, 45.0, None),
+        (Condition(Doing.NOTHING), 13, 9, True),
+        (Condition(Doing.SHAM, 2.0), 17, 9, False),
+        (Condition(Doing.PLANT, 2.0), 70, 45, True),
+        (Condition(Doing.PLANT, 2.0), 61, 45, False),  # 16 points more, and less than 15 within the interval
+        (Condition(Doing.SECOND, 2.0), 71, 45, True),
+        (Condition(Doing.PLANT, 1.0), 10, 45, None),
     ],
 )
 def test_what_the_rows_promise(condition, own, peer, holds):
-    row = dysmorphic._accuracy_row(condition, Rule.DISCRIMINANT, {MODEL_ID: own, PEER: peer}, 2000)
+    """100 people asked 20 times each: as many always found as the shares say, and some people never asked."""
+    hits, asked = np.zeros((102, 2)), np.full(102, 20.0)
+    hits[:own, 0] = hits[:peer, 1] = 20
+    asked[100:] = 0
+    row = dysmorphic._accuracy_row(condition, Rule.DISCRIMINANT, hits, asked)
     assert row.holds is holds
-    assert (row.value, row.peer_value) == (own, peer)
+    assert (row.value, row.peer_value) == pytest.approx((own, peer))
+    assert row.unit == "% of 100 people, 2000 queries"
+
+
+def test_the_gain_is_judged_by_its_interval():
+    hits, asked = np.zeros((100, 2)), np.full(100, 20.0)
+    hits[:61, 0] = hits[:45, 1] = 20
+    row = dysmorphic._accuracy_row(Condition(Doing.PLANT, 2.0), Rule.DISCRIMINANT, hits, asked)
+    assert row.target.startswith(">= dlib-resnet + 15; gain 16.0, 95 % ")
+    least = float(row.target.split()[-1].split("-")[0])
+    assert 6 < least < 12, "16 points of 100 people: an SE of 3.7"

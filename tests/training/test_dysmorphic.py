@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from deciface.errors import InputError, OptionError
+from deciface.errors import InputError, MismatchError, OptionError
 from deciface.simulate import AppearanceModel
 from deciface.training.dysmorphic import (
     UNREMARKABLE_SD,
@@ -108,7 +109,7 @@ def test_too_little_to_learn_from_is_refused():
 def test_a_run_is_cut_and_goes_on_to_the_same_encoder(shared_data, tmp_path):
     import datetime as dt
 
-    from deciface.simulate.training_set import read_training_set
+    from deciface.simulate.training_set import TrainingSet, read_training_set
     from deciface.workflows.training_dysmorphic import MODEL_FILE, REPORT_FILE, Plan, parts_of, train_dysmorphic
 
     faces = shared_data / "faces"
@@ -147,5 +148,12 @@ def test_a_run_is_cut_and_goes_on_to_the_same_encoder(shared_data, tmp_path):
     assert "part &#39;all&#39; is not finished" in page
     with pytest.raises(OptionError, match="holds a run already; go on with it by --resume"):
         train_dysmorphic(training, cut, **options)
+    other = options | {"plan": replace(plan, folds=3)}
+    with pytest.raises(MismatchError, match=r"was begun with another plan \(folds = 3\); go on with the photos and"):
+        train_dysmorphic(training, cut, resume=True, **other)
+    fewer = TrainingSet(training.photos[:-1], training.templates[:-1], training.groups[:-1])
+    with pytest.raises(MismatchError, match="was begun with another set of photos"):
+        train_dysmorphic(fewer, cut, resume=True, **options)
+    assert json.loads((cut / "run.json").read_text()) == manifest, "nothing was rewritten"
     with pytest.raises(OptionError, match="part 'fold-9'; there are all, fold-1, fold-2"):
         train_dysmorphic(training, tmp_path / "x", only=["fold-9"], **options)

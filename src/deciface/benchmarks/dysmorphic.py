@@ -26,8 +26,8 @@ from deciface.benchmarks.planted import (
     TEN,
     amounts,
     assignments,
+    own_first,
     photographed,
-    top1,
     work_photo,
 )
 from deciface.benchmarks.reference import Person, london
@@ -35,13 +35,14 @@ from deciface.benchmarks.result import Bench, Row, machine
 from deciface.benchmarks.second_warp import warp_by_points
 from deciface.cases import Encoding, View
 from deciface.encoders import OnnxEncoder, available_cores, open_encoder
-from deciface.errors import NothingFoundError
+from deciface.errors import MismatchError, NothingFoundError
 from deciface.faces import FaceFinder, align
 from deciface.models import ModelCard, ModelStore
 from deciface.models.card import card_from, read_card_fields
 from deciface.simulate import PhotoAnchors, warp_photo
 from deciface.space import Rule
-from deciface.stats.roc import auc
+from deciface.stats.bootstrap import bootstrap
+from deciface.stats.proportions import wilson
 from deciface.training.manifest import CARD_FILE
 from deciface.training.planted_crops import ALIGNMENT
 from deciface.workflows.training_dysmorphic import MODEL_FILE, MODEL_ID
@@ -131,6 +132,8 @@ def run() -> Bench:
     ------
     NothingFoundError
         The London photos or the run are not here.
+    MismatchError
+        A network of the run did not hold out whom the run says.
     """
     people = london()
     folds = _folds(people)
@@ -173,10 +176,24 @@ def _folds(people: Sequence[Person]) -> Mapping[str, OnnxEncoder]:
         if not network.is_file():
             raise NothingFoundError(f"'{network}' is not there; finish the run by `deciface train dysmorphic --resume`")
         encoder = OnnxEncoder(network, _card(folder / name), threads=available_cores())
+        if (never := held_out_of(network)) != set(part["held_out"]):
+            raise MismatchError(
+                f"'{network}' says itself that it held out {len(never)} people, run.json {len(part['held_out'])}, and "
+                "they are not the same; train the parts of one run by one command, in a new folder"
+            )
         of |= {held.split("_")[0]: encoder for held in part["held_out"]}
     if missing := sorted({person.id for person in people} - set(of)):
         raise NothingFoundError(f"no fold of '{folder}' held out person {missing[0]}; train on the same photos")
     return of
+
+
+def held_out_of(network: Path) -> set[str]:
+    """Whom a network says it never saw: written into the file by the training that made it."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
+    said = session.get_modelmeta().custom_metadata_map.get("held_out", "")
+    return set(said.split(",")) - {""}
 
 
 def _card(folder: Path) -> ModelCard:
@@ -212,26 +229,37 @@ def _accuracy(tasks: Sequence[_Task], made: Mapping[str, list[list[Encoding]]], 
     for condition in CONDITIONS:
         at = {(t.number, t.disorder): i for i, t in enumerate(tasks) if t.condition == condition}
         for rule in RULES:
-            shares: dict[str, float] = {}
-            count = 0
-            for model, encodings in made.items():
-                hits = []
-                for given in assignments(people):
-                    used = np.flatnonzero(given >= 0)
-                    own = [encodings[at[int(n), int(given[n]) if condition.dose_sd else 0]] for n in used]
-                    hits.append(top1(own, given[used].tolist(), rule=rule))
-                shares[model], count = 100 * float(np.mean(hits)), len(hits) * len(used)
-            rows.append(_accuracy_row(condition, rule, shares, count))
+            sums = np.zeros((people, 2))
+            asked = np.zeros(people)
+            for given in assignments(people):
+                used = np.flatnonzero(given >= 0)
+                rows_of = [at[int(n), int(given[n]) if condition.dose_sd else 0] for n in used]
+                for column, model in enumerate((MODEL_ID, PEER)):
+                    own = [made[model][i] for i in rows_of]
+                    sums[used, column] += own_first(own, given[used].tolist(), rule=rule)
+                asked[used] += 1
+            rows.append(_accuracy_row(condition, rule, sums, asked))
     return rows
 
 
-def _accuracy_row(condition: Condition, rule: Rule, shares: Mapping[str, float], count: int) -> Row:
-    own, peer = shares[MODEL_ID], shares[PEER]
-    row = Row(f"{condition}, {rule}: top-1 of ten", own, f"% of {count}", None, None, PEER, peer, own / max(peer, 1e-9))
+def _accuracy_row(condition: Condition, rule: Rule, hits: NDArray[np.float64], asked: NDArray[np.float64]) -> Row:
+    """One row from every person's hits, (people, ours and the peer's), and how often they were asked.
+
+    A target holds when the whole interval over people is on its right side; chance, when the share is within 4 points.
+    """
+    who = asked > 0
+    counted = np.column_stack([hits, hits[:, 0] - hits[:, 1]])[who]
+    found = bootstrap(np.column_stack([counted, *[asked[who]] * 3]), seed=7)
+    own, peer, gain = 100 * found.estimate
+    (low, high), _, (least, most) = 100 * found.percentile
+    name = f"{condition}, {rule}: top-1 of ten (95 % {low:.1f}-{high:.1f})"
+    unit = f"% of {who.sum()} people, {asked.sum():.0f} queries"
+    row = Row(name, own, unit, None, None, PEER, peer, own / max(peer, 1e-9))
     if condition.doing in (Doing.NOTHING, Doing.SHAM):
-        return replace(row, target="chance: 10 +- 4", holds=abs(own - 10) <= 4)
+        return replace(row, target="chance: 10 +- 4", holds=bool(abs(own - 10) <= 4))
     if condition.dose_sd == 2:
-        return replace(row, target=f">= {PEER} + {GAIN_POINTS:g}", holds=own >= peer + GAIN_POINTS)
+        target = f">= {PEER} + {GAIN_POINTS:g}; gain {gain:.1f}, 95 % {least:.1f}-{most:.1f}"
+        return replace(row, target=target, holds=bool(least >= GAIN_POINTS))
     return row
 
 
@@ -251,7 +279,11 @@ def _strangers(tasks: Sequence[_Task], made: Mapping[str, list[list[Encoding]]],
         of = np.ones(len(plain), bool) if group is None else ancestry == group
         base = 100 * float(np.mean([((ancestry == a).sum() - 1) / (len(plain) - 1) for a in ancestry[of]]))
         own, peer = (100 * float((nearest[m][of] == ancestry[of]).mean()) for m in (MODEL_ID, PEER))
-        name = f"nearest stranger of the same ancestry, {group or 'all'} ({of.sum()} people; base rate {base:.1f} %)"
+        low, high = (100 * end for end in wilson(int((nearest[MODEL_ID][of] == ancestry[of]).sum()), int(of.sum())))
+        name = (
+            f"nearest stranger of the same ancestry, {group or 'all'} ({of.sum()} people; base rate {base:.1f} %; "
+            f"95 % {low:.1f}-{high:.1f})"
+        )
         row = Row(name, own, "%", None, None, PEER, peer, own / max(peer, 1e-9))
         if group is None:
             row = replace(row, target=f"near {base:.1f} +- 10", holds=abs(own - base) <= 10)
@@ -260,18 +292,27 @@ def _strangers(tasks: Sequence[_Task], made: Mapping[str, list[list[Encoding]]],
 
 
 def _telling(tasks: Sequence[_Task], encodings: Sequence[Sequence[Encoding]]) -> Row:
-    """How well the last value alone tells planted (2 SD) from sham-warped faces; one photo a person of each."""
+    """How well the last value alone tells planted (2 SD) from sham-warped faces; one photo a person of each.
+
+    The interval draws people, with both of their photos.
+    """
     chosen = {
-        doing: [
-            float(np.mean([-e.vector[-1] for e in encodings[i]]))
-            for i, t in enumerate(tasks)
-            if t.condition == Condition(doing, 2.0) and t.disorder == t.number % len(TEN)
-        ]
+        doing: np.array(
+            [
+                float(np.mean([-e.vector[-1] for e in encodings[i]]))
+                for i, t in enumerate(tasks)
+                if t.condition == Condition(doing, 2.0) and t.disorder == t.number % len(TEN)
+            ]
+        )
         for doing in (Doing.PLANT, Doing.SHAM)
     }
-    scores = np.array(chosen[Doing.PLANT] + chosen[Doing.SHAM])
-    planted = np.arange(len(scores)) < len(chosen[Doing.PLANT])
-    found = auc(scores, planted)
-    low, high = found.interval
+    planted, sham = chosen[Doing.PLANT], chosen[Doing.SHAM]
+
+    def area(of: NDArray[np.intp]) -> float:
+        gap = planted[of][:, None] - sham[of][None]
+        return float((gap > 0).mean() + (gap == 0).mean() / 2)
+
+    rng, count = np.random.default_rng(7), len(planted)
+    low, high = np.quantile([area(rng.integers(0, count, count)) for _ in range(2000)], [0.025, 0.975])
     name = f"planted 2 SD against sham: area under the ROC curve by the last value (95 % {low:.3f}-{high:.3f})"
-    return Row(name, found.value, "")
+    return Row(name, area(np.arange(count)), "")

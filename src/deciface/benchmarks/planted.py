@@ -120,8 +120,8 @@ def _encode(task: _Task) -> list[Encoding]:
     return list(encoder.encode(seen, photo_id=task.name))
 
 
-def top1(encodings: Sequence[Sequence[Encoding]], disorder_of: Sequence[int], *, rule: Rule) -> float:
-    """Share of people whose own disorder is ranked first among ten by all the others; ties count as a miss."""
+def own_first(encodings: Sequence[Sequence[Encoding]], disorder_of: Sequence[int], *, rule: Rule) -> NDArray[np.bool_]:
+    """Whether each person's own disorder is ranked first among ten by all the others; ties count as a miss."""
     photos = []
     for number, own in enumerate(encodings):
         d = TEN[disorder_of[number]]
@@ -129,12 +129,12 @@ def top1(encodings: Sequence[Sequence[Encoding]], disorder_of: Sequence[int], *,
         person = Patient(own[0].photo_id, simulated=True)
         photos.append(Photo(own[0].photo_id, person, own[0].photo_sha256, diagnoses=(diagnosis,)))
     gallery = Gallery.build(photos, [e for own in encodings for e in own])
-    hits = 0
+    hits = []
     for photo, own in zip(photos, encodings, strict=True):
         answer = rank(gallery, Query.of(own, patient_id=photo.patient.id), rule=rule, top=2)
         first = [d.disorder.id for d in answer.disorders if d.rank == 1]
-        hits += first == [photo.diagnoses[0].disorder.id]
-    return hits / len(photos)
+        hits.append(first == [photo.diagnoses[0].disorder.id])
+    return np.array(hits)
 
 
 def assignments(people: int) -> list[NDArray[np.intp]]:
@@ -169,7 +169,7 @@ def measure(
                 for given in assignments(len(people)):
                     used = np.flatnonzero(given >= 0)
                     own = [made[int(n), int(given[n]) if dose else 0] for n in used]
-                    shares.append(top1(own, given[used].tolist(), rule=rule))
+                    shares.append(own_first(own, given[used].tolist(), rule=rule).mean())
                     count += len(used)
                 yield dose, rule, float(np.mean(shares)), count
 

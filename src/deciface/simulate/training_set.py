@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,15 @@ class TrainingSet:
     photos: tuple[Path, ...]
     templates: tuple[Path, ...]
     groups: tuple[PersonGroup, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names, photos, templates and groups, in their order."""
+        whole = hashlib.sha256()
+        for photo, template, group in zip(self.photos, self.templates, self.groups, strict=True):
+            for content in (photo.stem.encode(), photo.read_bytes(), template.read_bytes(), repr(group).encode()):
+                whole.update(hashlib.sha256(content).digest())
+        return whole.hexdigest()
 
 
 def read_training_set(folder: Path, table: Path) -> TrainingSet:

@@ -1,7 +1,7 @@
 """Train ``deciface-dysmorphic``: on simulated people and warped photos; every person of the photos held out once.
 
 A run has parts: ``all`` learns from everybody and is what is shipped; of each fold's part, appearance model and photos
-know nothing of the people of that fold, who are then encoded by it alone (`deciface.workflows.testing_dysmorphic`). All
+know nothing of the people of that fold, who are then encoded by it alone (`deciface.benchmarks.dysmorphic`). All
 parts read the same named amounts, so that encodings of different parts can stand in one gallery.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 
 from deciface.cases import RESEARCH_USE_ONLY
 from deciface.encoders import available_cores
-from deciface.errors import InputError, OptionError
+from deciface.errors import InputError, MismatchError, OptionError
 from deciface.models import ModelCard
 from deciface.models.card import CardView, Colour, Kind, Layout, Runtime, card_from, read_card_fields
 from deciface.reports.training import render
@@ -28,7 +28,15 @@ from deciface.simulate.training_set import LONDON_CITATION, LONDON_LICENCE, Trai
 from deciface.training.dysmorphic import AmountTask, dysmorphic_recipe, encoder_onnx
 from deciface.training.dysmorphic_network import INPUT_PX
 from deciface.training.loop import Epoch, run
-from deciface.training.manifest import CARD_FILE, CURVES_FILE, card_text, curves_table, identity_of, recipe_as_document
+from deciface.training.manifest import (
+    CARD_FILE,
+    CURVES_FILE,
+    RUN_FILE,
+    card_text,
+    curves_table,
+    identity_of,
+    recipe_as_document,
+)
 from deciface.training.planted_crops import ALIGNMENT, FEATURE_NAMES, Shots, Sitting, all_shots
 from deciface.workflows.dysmorphic_report import dysmorphic_report, finished
 from deciface.workflows.training_runs import RunFolder, open_run
@@ -147,7 +155,7 @@ def train_dysmorphic(
     InputError
         Photos or templates that cannot be used.
     ModelError, MismatchError
-        PyTorch missing; a checkpoint of another plan.
+        PyTorch missing; a run begun with other photos or another plan.
     """
     parts = parts_of(training, plan)
     if unknown := sorted(set(only) - {part.name for part in parts}):
@@ -158,9 +166,11 @@ def train_dysmorphic(
         "notices": [RESEARCH_USE_ONLY, "Trained on simulated features."],
         "plan": asdict(plan),
         "source": source,
+        "digest": training.digest,
         "features": list(FEATURE_NAMES),
         "parts": {part.name: {"held_out": [training.photos[i].stem for i in part.held_out]} for part in parts},
     }
+    _refuse_another(folder, document)
     whole.write_manifest(document)
     made = []
     for part in parts:
@@ -175,6 +185,23 @@ def train_dysmorphic(
         card = card_from(read_card_fields(path), origin=str(path))
         whole.write(REPORT_FILE, render(dysmorphic_report(training, folder, document, card), now=now()))
     return tuple(made)
+
+
+def _refuse_another(folder: Path, document: Mapping[str, Any]) -> None:
+    """Parts of one run hold each other's people out; of two plans, or of other photos, they would not."""
+    path = folder / RUN_FILE
+    if not path.is_file():
+        return
+    begun = json.loads(path.read_text("utf-8"))
+    for key in ("recipe", "plan", "source", "digest", "features", "parts"):
+        if begun.get(key) != document[key]:
+            what = {"digest": "set of photos, templates or groups", "parts": "division of people"}.get(key, key)
+            given = {k: v for k, v in document["plan"].items() if v != dict(begun.get("plan") or {}).get(k)}
+            also = f" ({', '.join(f'{k} = {v}' for k, v in given.items())})" if key == "plan" else ""
+            raise MismatchError(
+                f"'{folder}' was begun with another {what}{also}; go on with the photos and options it was begun with, "
+                "or name a new folder"
+            )
 
 
 def _train_part(
@@ -226,7 +253,7 @@ def _train_part(
     results = {"epochs": [asdict(e) for e in epochs], "shots": len(shots.crops)}
     times = {"started": started.isoformat(timespec="seconds"), "ended": now().isoformat(timespec="seconds")}
     manifest = {"part": part.name, **times, "training": recipe_as_document(recipe), "appearance_sha256": model.sha256}
-    folder.write("run.json", json.dumps(manifest | results, indent=2) + "\n")
+    folder.write(RUN_FILE, json.dumps(manifest | results, indent=2) + "\n")
     folder.write(MODEL_FILE, content)
     for scratch in (SHOTS_FILE, CHECKPOINT):
         (folder.path / scratch).unlink(missing_ok=True)

@@ -10,17 +10,18 @@ import pytest
 
 from deciface.errors import InputError, MismatchError, OptionError
 from deciface.simulate import AppearanceModel
+from deciface.training.crop_changes import CropChanges
 from deciface.training.dysmorphic import (
     UNREMARKABLE_SD,
     AmountTask,
-    Worsening,
     correlations,
     dysmorphic_recipe,
     encoder_onnx,
 )
 from deciface.training.loop import run
-from deciface.training.planted_crops import FEATURE_NAMES, MARGIN_PX, SIDE_PX, Shots
+from deciface.training.planted_crops import FEATURE_NAMES, MARGIN_PX, WIDE_GREY, Shots
 
+SIDE_PX = WIDE_GREY.side_px
 torch = pytest.importorskip("torch")
 
 
@@ -51,7 +52,7 @@ def task(count: int = 480, **options) -> AmountTask:
 def test_amounts_are_learnt_and_the_file_says_the_same(tmp_path):
     import onnxruntime
 
-    learnt = task(worsening=Worsening(blur=0, noise=0))
+    learnt = task(changes=CropChanges(blur=0, noise=0))
     epochs = run(learnt, dysmorphic_recipe(epochs=3, threads=2))
     assert epochs[-1].score * len(FEATURE_NAMES) > 0.9, "the only feature that varies is read"
     content = encoder_onnx(learnt.network, {"trained_on": "a bar"})
@@ -75,8 +76,8 @@ def test_moving_a_crop_moves_its_landmarks_along():
         x, y = made.landmarks_px[i, 0].astype(int)
         made.crops[i, y - 1 : y + 2, x - 1 : x + 2] = 255
     shape = AppearanceModel.shipped().mean_shape
-    still = Worsening(gamma=0, gain=0, light=0, blur=0, noise=0, turn_deg=4, scale=0.05, shift_px=3)
-    few = AmountTask(made, learn=np.arange(7), choose=np.arange(7, 8), mean_shape=shape, batch=4, worsening=still)
+    still = CropChanges(gamma=0, gain=0, light=0, blur=0, noise=0, turn_deg=4, scale=0.05, shift_px=3)
+    few = AmountTask(made, learn=np.arange(7), choose=np.arange(7, 8), mean_shape=shape, batch=4, changes=still)
     crops, points = few._changed(np.arange(8), np.random.default_rng(3))
     mirror = few._mirror.numpy()
     sides = set()

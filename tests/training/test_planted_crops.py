@@ -9,10 +9,10 @@ from deciface.simulate import AppearanceModel
 from deciface.simulate.features import FEATURES
 from deciface.training import planted_crops
 from deciface.training.planted_crops import (
-    AMOUNTS_SD,
     FEATURE_NAMES,
+    LEAST_SD,
     MARGIN_PX,
-    SIDE_PX,
+    WIDE_GREY,
     Sitting,
     all_shots,
     draw_amounts,
@@ -21,6 +21,8 @@ from deciface.training.planted_crops import (
     shots_of,
     simulated_subject,
 )
+
+SIDE_PX = WIDE_GREY.side_px
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +61,10 @@ def test_the_landmarks_are_where_the_face_is(shots):
 
 
 def test_planted_hypertelorism_moves_the_eyes_apart(model, monkeypatch):
-    subject = simulated_subject(model, 3)
+    subject = simulated_subject(model, 3, ocd_px=60)
 
     def spread(amount):
-        monkeypatch.setattr(planted_crops, "draw_amounts", lambda rng: {"hypertelorism": amount})
+        monkeypatch.setattr(planted_crops, "draw_amounts", lambda rng, most: {"hypertelorism": amount})
         monkeypatch.setattr(planted_crops, "AS_THEY_ARE", 0.0)
         monkeypatch.setattr(planted_crops, "SHAM", 0.0)
         found = []
@@ -77,11 +79,11 @@ def test_planted_hypertelorism_moves_the_eyes_apart(model, monkeypatch):
 
 def test_amounts_have_the_directions_that_exist():
     rng = np.random.default_rng(0)
-    drawn = [draw_amounts(rng) for _ in range(400)]
+    drawn = [draw_amounts(rng, 3.6) for _ in range(400)]
     assert {len(d) for d in drawn} == {1, 2, 3, 4, 5}
     for name, feature in FEATURES.items():
         own = [d[name] for d in drawn if name in d]
-        assert all(AMOUNTS_SD[0] <= abs(a) <= AMOUNTS_SD[1] for a in own)
+        assert all(LEAST_SD <= abs(a) <= 3.6 for a in own)
         assert (min(own) < 0) is bool(feature.opposite_hpo)
 
 

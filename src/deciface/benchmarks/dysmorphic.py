@@ -44,7 +44,7 @@ from deciface.space import Rule
 from deciface.stats.bootstrap import bootstrap
 from deciface.stats.proportions import wilson
 from deciface.training.manifest import CARD_FILE
-from deciface.training.planted_crops import ALIGNMENT
+from deciface.training.planted_crops import WIDE_GREY
 from deciface.workflows.training_dysmorphic import MODEL_FILE, MODEL_ID
 
 RUN_VARIABLE = "DECIFACE_DYSMORPHIC_RUN"
@@ -122,7 +122,7 @@ def _crops(task: _Task) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         raise RuntimeError("the worker was not started")
     photo = made_photo(task)
     face = _finder.find(photo).choose()
-    return align(photo, face, ALIGNMENT), align(photo, face, "dlib-150")
+    return align(photo, face, WIDE_GREY.alignment), align(photo, face, "dlib-150")
 
 
 def run() -> Bench:
@@ -218,7 +218,7 @@ def _encodings(task: _Task, pair: NDArray[np.float32], model: str) -> list[Encod
     sha256 = hashlib.sha256(f"{task.person.id} {task.disorder} {task.condition}".encode()).hexdigest()
     weights = hashlib.sha256(model.encode()).hexdigest()
     return [
-        Encoding(task.person.id, sha256, ALIGNMENT, weights, View(model, flip=flip), vector)
+        Encoding(task.person.id, sha256, WIDE_GREY.alignment, weights, View(model, flip=flip), vector)
         for flip, vector in zip((False, True), pair, strict=True)
     ]
 

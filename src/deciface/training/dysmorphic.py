@@ -8,7 +8,6 @@ from what is planted, so nothing is gained by noticing them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from deciface.encoders.iresnet import import_torch
 from deciface.encoders.onnx_from_torch import onnx_from_torch
 from deciface.errors import InputError, OptionError
 from deciface.simulate.template import Points, mirror_order
+from deciface.training.crop_changes import CropChanges, as_input, changed_crops
 from deciface.training.dysmorphic_network import INPUT_PX, LANDMARK_UNIT_PX, build_dysmorphic
 from deciface.training.loop import Recipe, Rows, Schedule, Stage
-from deciface.training.planted_crops import FEATURE_NAMES, MARGIN_PX, SIDE_PX, Shots
+from deciface.training.planted_crops import FEATURE_NAMES, MARGIN_PX, Shots
 
 LANDMARK_WEIGHT = 0.1
 """Of the landmarks' loss (smooth L1 of crop px) beside that of the amounts (mean square of SD).
@@ -29,34 +29,6 @@ Mean square, because most amounts are 0: what lies nearest to most cases in abso
 """
 UNREMARKABLE_SD = 1.0
 """The last value of every encoding, in SD: what a face without features has instead of a direction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worsening:
-    """How far a training crop is moved and made worse; SDs, or the largest value where drawn evenly.
-
-    Parameters
-    ----------
-    turn_deg, scale, shift_px
-        Of the crop.
-    gamma, gain
-        SD of their logarithms.
-    light
-        Largest fall-off across the crop.
-    blur
-        Share of crops blurred.
-    noise
-        Largest SD, of 1.
-    """
-
-    turn_deg: float = 1.5
-    scale: float = 0.02
-    shift_px: float = 1.2
-    gamma: float = 0.15
-    gain: float = 0.12
-    light: float = 0.2
-    blur: float = 0.4
-    noise: float = 0.012
 
 
 class AmountTask:
@@ -70,7 +42,7 @@ class AmountTask:
         Rows to learn from and to choose the epoch on; different people.
     mean_shape
         (189, 2) near-symmetric template: tells which landmark mirrors which.
-    batch, worsening
+    batch, changes
         Crops in a batch; how they are changed.
 
     Raises
@@ -89,7 +61,7 @@ class AmountTask:
         choose: Rows,
         mean_shape: Points,
         batch: int = 96,
-        worsening: Worsening | None = None,
+        changes: CropChanges | None = None,
     ) -> None:
         if batch < 2:
             raise OptionError(f"batch = {batch}; at least 2 are needed for a batch norm")
@@ -100,7 +72,7 @@ class AmountTask:
         torch = import_torch()
         self.network = build_dysmorphic(len(FEATURE_NAMES)).to(memory_format=torch.channels_last)
         self.shots, self.learn, self.choose, self.batch = shots, learn, choose, batch
-        self.worsening = worsening or Worsening()
+        self.changes = changes or CropChanges()
         self._mirror = torch.from_numpy(np.ascontiguousarray(mirror_order(mean_shape)))
         self._middle_px = (shots.landmarks_px[learn] - MARGIN_PX).mean(0)
 
@@ -124,7 +96,7 @@ class AmountTask:
         torch = import_torch()
         read, placed = [], []
         for at in range(0, len(self.choose), 256):
-            crops = torch.from_numpy(_inner(self.shots.crops[self.choose[at : at + 256]])).float()[:, None] / 255
+            crops = as_input(_inner(self.shots.crops[self.choose[at : at + 256]]))
             amounts, points = self.network.both(crops.contiguous(memory_format=torch.channels_last))
             read.append(amounts.float().numpy())
             placed.append(points.float().numpy() * LANDMARK_UNIT_PX)
@@ -135,36 +107,7 @@ class AmountTask:
 
     def _changed(self, rows: Rows, rng: np.random.Generator) -> tuple[Any, Any]:
         """Crops (n, 1, 128, 128) in 0-1 and landmarks (n, 189, 2) in them, moved, mirrored and made worse."""
-        torch = import_torch()
-        functional, plan, n = torch.nn.functional, self.worsening, len(rows)
-
-        def drawn(values: NDArray[Any]) -> Any:  # noqa: ANN401 - a tensor
-            return torch.from_numpy(np.asarray(values, np.float32))
-
-        angle, scale = np.radians(rng.normal(0, plan.turn_deg, n)), np.exp(rng.normal(0, plan.scale, n))
-        mirrored = np.where(rng.random(n) < 0.5, -1.0, 1.0)
-        c, s = np.cos(angle) * scale * INPUT_PX / SIDE_PX, np.sin(angle) * scale * INPUT_PX / SIDE_PX
-        matrix = drawn(np.stack([np.stack([c * mirrored, -s], 1), np.stack([s * mirrored, c], 1)], 1))
-        shift = drawn(rng.normal(0, 2 * plan.shift_px / SIDE_PX, (n, 2, 1)))
-        crops = torch.from_numpy(self.shots.crops[rows]).float()[:, None] / 255
-        grid = functional.affine_grid(torch.cat([matrix, shift], 2), [n, 1, INPUT_PX, INPUT_PX], align_corners=False)
-        crops = functional.grid_sample(crops, grid, mode="bilinear", padding_mode="border", align_corners=False)
-        where = 2 * (torch.from_numpy(self.shots.landmarks_px[rows]) + 0.5) / SIDE_PX - 1
-        points = torch.linalg.solve(matrix, where.transpose(1, 2) - shift).transpose(1, 2)
-        points = (points + 1) * (INPUT_PX / 2) - 0.5
-        flipped = torch.from_numpy(mirrored < 0)
-        points[flipped] = points[flipped][:, self._mirror]
-        gamma, gain = (drawn(np.exp(rng.normal(0, sd, (n, 1, 1, 1)))) for sd in (plan.gamma, plan.gain))
-        line = np.linspace(-1, 1, INPUT_PX)
-        toward = rng.uniform(0, 2 * np.pi, (n, 1, 1))
-        slope = rng.uniform(0, plan.light, (n, 1, 1)) * (np.cos(toward) * line + np.sin(toward) * line[:, None])
-        crops = crops.clamp(1e-3, 1) ** gamma * gain * drawn(1 + slope)[:, None]
-        soft = functional.avg_pool2d(functional.pad(crops, (1, 1, 1, 1), mode="replicate"), 3, 1)
-        share = drawn(np.where(rng.random(n) < plan.blur, rng.random(n), 0.0)[:, None, None, None])
-        crops = crops + share * (soft - crops)
-        sd = rng.uniform(0, plan.noise, (n, 1, 1, 1)).astype(np.float32)
-        crops = crops + drawn(sd * rng.standard_normal(tuple(crops.shape), dtype=np.float32))
-        return crops.clamp(0, 1), points
+        return changed_crops(self.shots, rows, rng, plan=self.changes, inner_px=INPUT_PX, mirror=self._mirror)
 
 
 def _inner(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from deciface.encoders.iresnet import import_torch
 from deciface.simulate.template import N_POINTS
+from deciface.training.compact_units import residual_unit
 
 INPUT_PX = 128
 CHANNELS = (16, 32, 64, 128)
@@ -41,37 +42,9 @@ def build_dysmorphic(features: int, *, dropout: float = 0.1) -> Any:  # noqa: AN
 
 
 @cache
-def _unit_class() -> Any:  # noqa: ANN401 - a class that exists only once PyTorch is there
+def _network_class() -> Any:  # noqa: ANN401 - a class that exists only once PyTorch is there
     torch = import_torch()
-    nn = torch.nn
-
-    class Unit(nn.Module):  # type: ignore[misc, name-defined]
-        """Two 3x3 convolutions beside a shortcut (He et al. 2016); a halving shortcut averages first."""
-
-        def __init__(self, before: int, channels: int, stride: int) -> None:
-            super().__init__()
-            self.conv1 = nn.Conv2d(before, channels, 3, stride, 1, bias=False)
-            self.norm1 = nn.BatchNorm2d(channels)
-            self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-            self.norm2 = nn.BatchNorm2d(channels)
-            self.shortcut: Any = nn.Identity()
-            if stride > 1 or before != channels:
-                shrink = [nn.AvgPool2d(stride)] if stride > 1 else []
-                self.shortcut = nn.Sequential(
-                    *shrink, nn.Conv2d(before, channels, 1, bias=False), nn.BatchNorm2d(channels)
-                )
-
-        def forward(self, x: Any) -> Any:  # noqa: ANN401 - tensors
-            inside = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
-            return torch.relu(inside + self.shortcut(x))
-
-    return Unit
-
-
-@cache
-def _network_class() -> Any:  # noqa: ANN401 - as above
-    torch = import_torch()
-    nn, unit = torch.nn, _unit_class()
+    nn, unit = torch.nn, residual_unit()
 
     class Dysmorphic(nn.Module):  # type: ignore[misc, name-defined]
         """The whole network."""

@@ -37,7 +37,7 @@ from deciface.training.manifest import (
     identity_of,
     recipe_as_document,
 )
-from deciface.training.planted_crops import ALIGNMENT, FEATURE_NAMES, Shots, Sitting, all_shots
+from deciface.training.planted_crops import FEATURE_NAMES, WIDE_GREY, Shots, Sitting, all_shots
 from deciface.workflows.dysmorphic_report import dysmorphic_report, finished
 from deciface.workflows.training_runs import RunFolder, open_run
 
@@ -328,7 +328,7 @@ def dysmorphic_card(content: bytes, *, people: int, simulated: int, shots: int) 
         layout=Layout.NCHW,
         mean=(0.0,),
         std=(255.0,),
-        alignment=ALIGNMENT,
+        alignment=WIDE_GREY.alignment,
         dimensions=len(FEATURE_NAMES) + 1,
         views=(CardView(flip=False, grey=False), CardView(flip=True, grey=False)),
         licence=f"Apache-2.0; learnt from photos under {LONDON_LICENCE}",

@@ -1,4 +1,4 @@
-"""Which files were made of whom: crops, heatmaps, composites, centroids, reports, exports.
+"""Which files were made of whom: crops, heatmaps, composites, centroids, reports, exports, records of trainings.
 
 What is made of a person or a photo carries their consent and goes with them. A file is registered before it is written
 and looked for again afterwards (`Workspace.deriving`): then no file exists that erasure would not find.
@@ -34,9 +34,10 @@ class DerivedKind(StrEnum):
     CENTROID = "centroid"
     REPORT = "report"
     EXPORT = "export"
+    TRAINING = "training"
 
 
-OF_MANY = frozenset({DerivedKind.COMPOSITE, DerivedKind.CENTROID})
+OF_MANY = frozenset({DerivedKind.COMPOSITE, DerivedKind.CENTROID, DerivedKind.TRAINING})
 """Made from many patients: without one of them it is not gone, but to be made again."""
 
 _OWN = (PHOTOS, CACHE, FILE, WITHDRAWN)

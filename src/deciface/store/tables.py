@@ -204,8 +204,8 @@ derived = Table(
     Column("path", Text, nullable=False, unique=True),
     Column("created_at", Text, nullable=False),
 )
-"""Files made of people: crops, heatmaps, composites, centroids, reports, exports. `path` is relative to the workspace,
-or absolute where it was written outside."""
+"""Files made of people: crops, heatmaps, composites, centroids, reports, exports, records of trainings. `path` is
+relative to the workspace, or absolute where it was written outside."""
 
 derived_patients = Table(
     "derived_patients",

@@ -2,13 +2,73 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
+from deciface.consent import Action, Never, rule_for
 from deciface.errors import InputError
-from deciface.store import tables
+from deciface.store import engines, tables
 from deciface.store.case_rows import in_chunks
+from deciface.store.policy_sql import allowed
+from deciface.store.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedPhoto:
+    """A stored photo that a model learnt from: its id, pixel hash and patient."""
+
+    photo_id: str
+    sha256: str
+    patient_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model and whom it learnt from.
+
+    Parameters
+    ----------
+    sha256, name
+        Of its file; what it is called.
+    photos
+        By id, of the patients that the user may compare with.
+    withdrawn_photos
+        How many more it learnt from, which are gone.
+    """
+
+    sha256: str
+    name: str
+    photos: tuple[TrainedPhoto, ...]
+    withdrawn_photos: int
+
+
+def trained_models(session: Session) -> tuple[TrainedModel, ...]:
+    """Read which models learnt from photos of a workspace, and from which, as far as the user may compare with them.
+
+    Raises
+    ------
+    StorageError
+        The database cannot be read.
+    """
+    m, of, p = tables.trained_models.c, tables.trained_on.c, tables.photos.c
+    rule = rule_for(session.actor, Action.COMPARE)
+    with engines.told(str(session.root)), engines.read(session.engine) as connection:
+        models = connection.execute(select(m.sha256, m.name, m.withdrawn_photos).order_by(m.sha256)).all()
+        photos: dict[str, list[TrainedPhoto]] = defaultdict(list)
+        if models and not isinstance(rule, Never):
+            query = (
+                select(of.model_sha256, p.id, p.sha256, p.patient_id)
+                .join(tables.photos, p.id == of.photo_id)
+                .join(tables.patients, tables.patients.c.id == p.patient_id)
+                .where(allowed(rule, session.actor, on=session.clock().astimezone().date()))
+                .order_by(p.id)
+            )
+            for sha256, *photo in connection.execute(query):
+                photos[sha256].append(TrainedPhoto(*photo))
+    return tuple(TrainedModel(row.sha256, row.name, tuple(photos[row.sha256]), row.withdrawn_photos) for row in models)
 
 
 def note_trained(connection: Connection, *, sha256: str, name: str, photo_ids: Collection[str], at: str) -> None:

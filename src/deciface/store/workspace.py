@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from deciface.cases import Case, Encoding, Photo
 from deciface.consent import Action
 from deciface.errors import DeciFaceError, MismatchError
-from deciface.store import engines, erasure, opening, people, photo_rows, trained, vectors, versions
+from deciface.store import derived, engines, erasure, opening, people, photo_rows, trained, vectors, versions
 from deciface.store import users as user_rows
 from deciface.store.adding import FACTS, Added, Additions, Stated, differing_facts, plan, refuse_unstorable
 from deciface.store.case_rows import read_facts
@@ -294,8 +294,18 @@ class Workspace(Custody):
                 self._log(connection, "add encodings", record, {"photos": list(photo_ids), "encodings": new})
         return new
 
-    def note_trained(self, sha256: str, name: str, *, photo_ids: Collection[str]) -> None:
+    def note_trained(self, sha256: str, name: str, *, photo_ids: Collection[str], files: Sequence[Path] = ()) -> None:
         """Note a model that was trained on stored photos: when one of them is withdrawn, the model is marked.
+
+        Parameters
+        ----------
+        sha256, name
+            Of the model's file; what it is called.
+        photo_ids
+            Everybody it learnt from, and who is named in `files`.
+        files
+            Records of the training that name photos or people, already written: deleted with a withdrawal, or named on
+            its certificate where they lie outside the workspace.
 
         Raises
         ------
@@ -312,6 +322,10 @@ class Workspace(Custody):
             owners = photo_rows.patients_of(connection, sorted(set(photo_ids)))
             self._require(connection, Action.COMPARE, set(owners.values()))
             trained.note_trained(connection, sha256=sha256, name=name, photo_ids=photo_ids, at=self._now())
+            if files:
+                places = [derived.place_of(path, self.root) for path in files]
+                kind, at = derived.DerivedKind.TRAINING, self._now()
+                derived.register(connection, kind=kind, places=places, patient_ids=(), photo_ids=photo_ids, at=at)
             self._log(
                 connection, "train a model", "", {"model": sha256, "name": name, "photos": sorted(set(photo_ids))}
             )

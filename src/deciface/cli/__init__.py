@@ -12,7 +12,20 @@ from typing import Annotated, Any
 import typer
 
 from deciface import RESEARCH_USE_ONLY, __version__
-from deciface.cli import bench, cases, cohorts, diagnose, gallery, models, ontology, photo, simulate, store, train
+from deciface.cli import (
+    bench,
+    cases,
+    cohorts,
+    diagnose,
+    gallery,
+    models,
+    ontology,
+    photo,
+    simulate,
+    store,
+    store_models,
+    train,
+)
 from deciface.cli.classify import classify
 from deciface.cli.demo import demo
 from deciface.cli.doctor import doctor
@@ -64,6 +77,7 @@ cohorts.add_to(gallery.app)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(ontology.app, name="ontology")
+store_models.add_to(store.app)
 app.add_typer(store.app, name="store")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(train.app, name="train")

@@ -11,6 +11,7 @@ import typer
 
 from deciface.cli.cases import Json, WorkspaceFolder, workspace_folder
 from deciface.cli.output import emit, note
+from deciface.cli.store_models import tell_of_models
 from deciface.errors import AccessError, OptionError
 
 if TYPE_CHECKING:
@@ -236,6 +237,8 @@ def consent(
     with Workspace.open(workspace_folder(workspace)) as opened:
         if day and day > opened.clock().astimezone().date():
             raise OptionError(f"--date {date} is in the future; give the day of the signature or of the withdrawal")
+        if withdraw:
+            tell_of_models(opened, patient)
         for one in given:
             if withdraw:
                 today = opened.clock().astimezone().date()

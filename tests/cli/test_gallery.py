@@ -267,15 +267,61 @@ def test_a_patient_on_both_sides_stops_the_run_unless_allowed(site, records, tmp
 
 
 def test_photos_that_were_trained_on_stop_the_run(site, records, tmp_path):
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(json.dumps({"model": "x", "photos": [r["id"] for r in records]}))
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("photo,patient\n" + "".join(f"{r['id'].upper()}.jpg,\n" for r in records))
+    asked = ("gallery", "evaluate", site[0], "--cases", site[1], "--trained-on", manifest)
+    ran = deciface(*asked)
+    assert ran.code == 2
+    assert "test patient that the encoder was trained on" in ran.error_line
+    alone = next(r for r in records if r["labels"] == ["D07"])  # in the gallery of nobody's test but their own
+    manifest.write_text(f"{alone['id']}\r\n")
+    ran = deciface(*asked, "--json", "--experiments", "F/F", "--experiments", "R/R")
+    assert ran.code == 0
+    assert "test patient that the encoder was trained on" not in ran.document["leakage"]["not_checked"]
+    assert ran.document["leakage"]["trained_on"] == ["manifest 'manifest.csv': 1 of 1 listed are in the gallery"]
+
+
+def test_a_manifest_that_names_nobody_here_has_checked_nothing(site, tmp_path):
+    manifest = tmp_path / "list.txt"
+    manifest.write_text("nobody-here\r\n")
+    ran = deciface("gallery", "evaluate", site[0], "--cases", site[1], "--trained-on", manifest, "--experiments", "F/F")
+    assert ran.code == 0
+    assert (
+        "NOTE: not checked (test patient that the encoder was trained on): none of 1 listed in manifest 'list.txt' is "
+        "in the gallery, first 'nobody-here'; they are probably spelled in another way"
+    ) in ran.out
+    manifest.write_text("{}")
     ran = deciface("gallery", "evaluate", site[0], "--cases", site[1], "--trained-on", manifest)
     assert ran.code == 2
-    assert "test photo that the encoder was trained on" in ran.error_line
-    manifest.write_text("nobody-here\r\n")
-    ran = deciface("gallery", "evaluate", site[0], "--cases", site[1], "--trained-on", manifest, "--json")
+    assert "'list.txt' does not say who was learnt from" in ran.error_line
+
+
+def test_a_workspace_knows_whom_its_own_encoder_learnt_from(tmp_path):
+    """Nobody has to ask: an encoder that was trained in the workspace is not measured on whom it learnt from."""
+    from deciface.cases import Diagnosis, Disorder, Encoding, Patient, Photo
+    from deciface.store import Workspace
+
+    rng = np.random.default_rng(5)
+    photos = [
+        Photo(f"f{i}", Patient(f"p{i}", simulated=True), f"{i:064x}", diagnoses=(Diagnosis(Disorder("D", "d")),))
+        for i in range(4)
+    ]
+    with Workspace.create(tmp_path / "w") as workspace:
+        for photo in photos:
+            workspace.add_photo(photo)
+        workspace.add_encodings(
+            Encoding(p.id, p.sha256, "c", "e" * 64, View("own"), rng.normal(size=8).astype(np.float32)) for p in photos
+        )
+        workspace.note_trained("e" * 64, "own", photo_ids=["f2"])
+    ran = deciface("gallery", "evaluate", "--workspace", tmp_path / "w", "--experiments", "one-out")
+    assert ran.code == 2
+    assert "leakage: test patient that the encoder was trained on: 1 case(s), first photo 'f2' of p2" in ran.error_line
+    ran = deciface("gallery", "evaluate", tmp_path / "w", "--experiments", "one-out", "--allow-leakage")
     assert ran.code == 0
-    assert "test photo that the encoder was trained on" not in ran.document["leakage"]["not_checked"]
+    assert (
+        "NOTE: looked for whom the encoder learnt from in what the workspace noted of 'own': 1 of 1 listed" in ran.out
+    )
+    assert "! LEAKAGE, let through on request: test patient that the encoder was trained on: 1 case(s)" in ran.out
 
 
 @pytest.mark.parametrize(

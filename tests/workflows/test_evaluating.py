@@ -7,12 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from deciface.cases import Diagnosis, Disorder, Encoding, Patient, Photo, PhotoSource, Sex, View
-from deciface.errors import InputError
+from deciface.cases import NOT_STATED, Diagnosis, Disorder, Encoding, Patient, Photo, PhotoSource, Sex, View
+from deciface.errors import InputError, MismatchError
+from deciface.evaluation.leakage import Leak
 from deciface.evaluation.protocol import Experiment
+from deciface.evaluation.training_sets import LearntPhoto, TrainingSet
 from deciface.space import Gallery
+from deciface.store import SubjectKind, Workspace
 from deciface.workflows.evaluating import Division, Target, evaluate
-from deciface.workflows.evaluation_inputs import protocol_of_files, read_training_manifest
+from deciface.workflows.evaluation_inputs import noted_training, protocol_of_files, read_training_manifest
+from deciface.workflows.galleries import open_gallery
 
 
 def gallery_of(photos):
@@ -95,23 +99,145 @@ def test_a_name_that_could_be_two_photos_is_neither(tmp_path):
     assert protocol.remarks == ("1 of 3 images of the splits are not in the gallery, first '12'",)
 
 
+HASH = "0123456789abcdef" * 4
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "expected"),
     [
-        "a\nb\n",
-        json.dumps(["a", "b"]),
-        json.dumps({"photos": {"a": "b"}}),
-        json.dumps({"x": [{"photo": "a", "sha256": "b"}]}),
+        ("a\n\n b b.jpg \r\n", [LearntPhoto("a"), LearntPhoto("b b.jpg")]),
+        (f"{HASH.upper()}\n", [LearntPhoto(HASH.upper(), HASH.upper())]),
+        (f"photo,sha256\nph0,{HASH}\nph1,\n", [LearntPhoto("ph0", HASH), LearntPhoto("ph1")]),
+        ("Patient;age;Photo\np0;3;ph0\n;;\np1;;\n", [LearntPhoto("ph0", "", "p0"), LearntPhoto(patient="p1")]),
+        ("sha256\nabc\n", [LearntPhoto(sha256="abc")]),
+        ("image_id,subject,label\n12,1,7\n", [LearntPhoto("12", "", "1")]),
+        (json.dumps(["a", {"patient": "p"}]), [LearntPhoto("a"), LearntPhoto(patient="p")]),
+        (json.dumps({"learnt_from": [{"photo": "a", "sha256": "unknown"}]}), [LearntPhoto("a")]),
+        (
+            json.dumps(
+                {"started": "2026", "data": {"classes": ["D"], "learnt_from": [{"photo": "a", "sha256": HASH}]}}
+            ),
+            [LearntPhoto("a", HASH)],
+        ),
     ],
 )
-def test_a_training_manifest_may_be_lines_or_json(tmp_path, text):
-    path = tmp_path / "manifest"
-    path.write_text(text)
-    assert {"a", "b"} <= read_training_manifest(path)
+def test_a_training_manifest_may_be_a_run_a_table_or_a_list(tmp_path, text, expected):
+    (tmp_path / "run.json").write_text(text)
+    training = read_training_manifest(tmp_path / "run.json")
+    assert list(training.photos) == expected
+    assert training.source == "manifest 'run.json'"
+    assert training.models is None
+    assert not training.ids_of_gallery
+    assert read_training_manifest(tmp_path) == training, "the folder of a run is its manifest"
 
 
-@pytest.mark.parametrize(("text", "words"), [("[1, 2]", "names no photo"), ("{", "is no JSON")])
-def test_a_manifest_without_photos_is_refused(tmp_path, text, words):
+ALLOWED = "give run.json of `deciface train`, a CSV with a header of photo, sha256 or patient, or one photo id or"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", "'m.json' names nobody who was learnt from; "),
+        ("[1, 2]", "'m.json', entry 1 has neither photo nor sha256 nor patient as text; "),
+        ('["a", {"sha256": ""}]', "'m.json', entry 2 has neither photo nor sha256 nor patient as text; "),
+        ("{", "'m.json' is no JSON ("),
+        (
+            '{"part": "all", "started": "2026", "training": {"stages": [1]}}',
+            "'m.json' does not say who was learnt from (it has no list 'learnt_from'); ",
+        ),
+        ('{"data": {"learnt_from": []}}', "'m.json' names nobody who was learnt from; "),
+        ("photo,sha256\n", "'m.json' names nobody who was learnt from; "),
+        ("epoch,loss\n1,0.5\n", "m.json, row 1: the header has epoch, loss; none of photo, sha256, patient, "),
+        ("photo,age\na,1\nb,2,3\n", "m.json, row 3: 3 cells, the header has 2; correct it"),
+        ('photo,age\na,1\n"b,2\n', "m.json, row 3: no table from here on (unexpected end of data); correct the"),
+    ],
+)
+def test_a_manifest_that_names_nobody_is_refused(tmp_path, text, words):
     (tmp_path / "m.json").write_text(text)
-    with pytest.raises(InputError, match=rf"'m\.json' {words}.*give one photo id or sha256 a line"):
+    with pytest.raises(InputError) as refused:
         read_training_manifest(tmp_path / "m.json")
+    assert words in str(refused.value)
+    assert "correct" in words or ALLOWED in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"run\.json' cannot be read \(No such file or directory\)"):
+        read_training_manifest(tmp_path)
+
+
+def trained_workspace(root, *, weights=NOT_STATED):
+    """Three simulated people with two photos each; two models; of `own`, who has these weights, a photo is noted."""
+    rng = np.random.default_rng(4)
+    with Workspace.create(root) as workspace:
+        encodings = []
+        for person in range(3):
+            patient = Patient(f"p{person}", simulated=True)
+            for k in range(2):
+                shown = Photo(f"p{person}-{k}", patient, f"{10 * person + k:064x}", diagnoses=(A,))
+                workspace.add_photo(shown)
+                encodings += [
+                    Encoding(shown.id, shown.sha256, "c", sha256, View(model), rng.normal(size=8).astype(np.float32))
+                    for model, sha256 in (("own", weights), ("public", "f" * 64))
+                ]
+        workspace.add_encodings(encodings)
+        workspace.note_trained("e" * 64, "own", photo_ids=["p1-0"])
+    return root
+
+
+A = Diagnosis(Disorder("A", "disorder A"))
+
+
+@pytest.mark.parametrize("weights", ["e" * 64, NOT_STATED])
+def test_what_a_workspace_noted_of_its_encoders_is_looked_up(tmp_path, weights):
+    root = trained_workspace(tmp_path / "w", weights=weights)
+    gallery = open_gallery(root)
+    assert noted_training(root, gallery) == (
+        TrainingSet(
+            source="what the workspace noted of 'own'",
+            photos=(LearntPhoto("p1-0", f"{10:064x}", "p1"),),
+            models=frozenset({"own"}),
+            ids_of_gallery=True,
+        ),
+    )
+    assert noted_training(root, open_gallery(root, models=["public"])) == ()
+    with pytest.raises(
+        MismatchError, match=r"test patient that the encoder was trained on: 2 case\(s\), first photo 'p1-0' "
+    ):
+        evaluate(gallery, gallery_name="w", trained_on=noted_training(root, gallery), replicates=100)
+    answer = evaluate(
+        gallery, gallery_name="w", trained_on=noted_training(root, gallery), allow_leakage=True, replicates=100
+    )
+    assert [(one.leak, one.test_photo) for one in answer.leakage.found] == [
+        (Leak.TRAINED_ON, "p1-0"),
+        (Leak.TRAINED_ON, "p1-1"),
+    ]
+    document = answer.as_document()["leakage"]
+    assert document["trained_on"] == ["what the workspace noted of 'own': 1 of 1 listed are in the gallery"]
+    assert document["limits"] == {str(Leak.TRAINED_ON): "no training manifest of public was given"}
+    assert (
+        "not wholly checked (test patient that the encoder was trained on): no training manifest of public was given"
+        in answer.remarks
+    )
+    assert (
+        "looked for whom the encoder learnt from in what the workspace noted of 'own': 1 of 1 listed are in the gallery"
+        in answer.remarks
+    )
+
+
+def test_other_weights_of_the_same_name_are_another_encoder(tmp_path):
+    root = trained_workspace(tmp_path / "w", weights="d" * 64)
+    assert noted_training(root, open_gallery(root)) == ()
+
+
+def test_photos_that_were_withdrawn_since_are_counted(tmp_path):
+    root = trained_workspace(tmp_path / "w", weights="e" * 64)
+    with Workspace.open(root) as workspace:
+        workspace.withdraw(SubjectKind.PHOTO, "p1-0")
+    gallery = open_gallery(root)
+    (training,) = noted_training(root, gallery)
+    assert training.photos == ()
+    answer = evaluate(gallery, gallery_name="w", trained_on=[training], replicates=100)
+    assert dict(answer.leakage.limits)[Leak.TRAINED_ON] == (
+        "1 photos of what the workspace noted of 'own' were withdrawn since; whose they were is not known"
+    )

@@ -58,7 +58,12 @@ def evaluate(
     target: Annotated[Target, typer.Option("--target", help="What has to be found.")] = Target.DISORDER,
     models: Annotated[list[str] | None, typer.Option("--model", help="Use only these encoders; repeat it.")] = None,
     trained_on: Annotated[
-        Path | None, typer.Option("--trained-on", help="Training manifest: photo ids or sha256, one a line or JSON.")
+        Path | None,
+        typer.Option(
+            "--trained-on",
+            help="Whom the encoder learnt from: run.json or its folder, a CSV of photo, sha256 or patient, or a list. "
+            "What a workspace noted of its own encoders is looked up without it.",
+        ),
     ] = None,
     identity_model: Annotated[
         str | None, typer.Option("--identity-model", help="The ArcFace model that finds near-duplicate people.")
@@ -74,7 +79,7 @@ def evaluate(
     """Measure accuracy by the published protocol, and per patient with intervals; refuses leaky splits."""
     from deciface.workflows.evaluating import evaluate as run
     from deciface.workflows.evaluating import write_report
-    from deciface.workflows.evaluation_inputs import read_strata, read_training_manifest
+    from deciface.workflows.evaluation_inputs import noted_training, read_strata, read_training_manifest
     from deciface.workflows.galleries import open_gallery
 
     if encodings is not None and encodings.is_dir() and workspace is None:
@@ -83,8 +88,10 @@ def evaluate(
         raise OptionError(f"--cases {cases}: a workspace has its own cases; give a file of encodings, or leave it out")
     where = encodings or workspace_folder(workspace)
     more = read_strata(strata) if strata else None
-    known = read_training_manifest(trained_on) if trained_on else None
+    known = [read_training_manifest(trained_on)] if trained_on else []
     gallery = open_gallery(where, cases=cases, models=models)
+    if where.is_dir():
+        known.extend(noted_training(where, gallery))
     with ExitStack() as bars:
 
         def begin(description: str, total: int) -> Callable[[int], None]:

@@ -25,6 +25,7 @@ from deciface.evaluation.leakage import Leakage, find_leakage
 from deciface.evaluation.over_years import FEWEST_OVER_YEARS, LEAST_SPAN_YEARS, OverYears, over_years
 from deciface.evaluation.protocol import SEED, Experiment, Protocol, make_protocol
 from deciface.evaluation.ranks import count_tests, rank_all
+from deciface.evaluation.training_sets import TrainingSet
 from deciface.reports.evaluation import EvaluationReport, ReportedRule, render
 from deciface.space import Composition, Gallery, Rule
 from deciface.space.groups import gene_labels
@@ -120,6 +121,8 @@ class Evaluation:
                 "allowed": self.leakage_allowed,
                 "found": [{**asdict(one), "leak": str(one.leak)} for one in self.leakage.found],
                 "not_checked": {str(leak): why for leak, why in self.leakage.not_checked},
+                "limits": {str(leak): why for leak, why in self.leakage.limits},
+                "trained_on": list(self.leakage.compared),
             },
             "rules": [
                 {
@@ -147,7 +150,7 @@ def evaluate(
     experiments: Collection[Experiment] = tuple(Experiment),
     divisions: Collection[Division] = (Division.ANCESTRY, Division.AGE, Division.SEX),
     more_strata: Mapping[str, Mapping[str, str]] | None = None,
-    trained_on: Collection[str] | None = None,
+    trained_on: Sequence[TrainingSet] = (),
     identity_model: str | None = None,
     allow_leakage: bool = False,
     seed: int = SEED,
@@ -251,6 +254,8 @@ def _remarks(gallery: Gallery, protocol: Protocol, leakage: Leakage) -> list[str
     """What a person should know before reading the tables."""
     said = [*protocol.remarks]
     said += [f"not checked ({leak}): {why}" for leak, why in leakage.not_checked]
+    said += [f"not wholly checked ({leak}): {why}" for leak, why in leakage.limits]
+    said += [f"looked for whom the encoder learnt from in {words}" for words in leakage.compared]
     said += [f"view {view} was not used: some photos lack it" for view in gallery.dropped_views]
     said.append(f"strata of fewer than {FEWEST_PATIENTS} patients are given no figure")
     return said

@@ -1,4 +1,4 @@
-"""What an evaluation is given besides a gallery: split files, a training manifest, a table that divides the photos."""
+"""What an evaluation is given besides a gallery: split files, whom encoders learnt from, what divides the photos."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import csv
 import io
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from deciface.cases import NOT_STATED
 from deciface.errors import InputError, NothingFoundError, TableError
 from deciface.evaluation.protocol import Experiment, Protocol, given_protocol
+from deciface.evaluation.training_sets import LearntPhoto, TrainingSet
+from deciface.formats.cases_csv import delimiter_of
 from deciface.formats.gmdb_tables import GmdbSplit, read_splits
-from deciface.formats.text import decode_text
+from deciface.formats.text import decode_text, in_one_line
 from deciface.space import Gallery
 from deciface.space.restriction import NOT_RECORDED
+from deciface.store import Workspace
+from deciface.store.trained import TrainedModel, trained_models
+from deciface.training.manifest import RUN_FILE
 
 
 def protocol_of_files(
@@ -115,25 +122,149 @@ def _before_underscore(name: str) -> str:
     return Path(name).stem.split("_", 1)[0]
 
 
-def read_training_manifest(path: Path) -> frozenset[str]:
-    """Read photo ids and pixel hashes: one a line, or JSON: a list, or objects with ``photos`` or ``sha256`` in them.
+MANIFEST_COLUMNS = {
+    "photo": "photo",
+    "sha256": "sha256",
+    "patient": "patient",
+    "image_id": "photo",
+    "patient_id": "patient",
+    "subject": "patient",
+}
+"""What a column of a manifest says; the last three are those of the GestaltMatcher Database."""
+_ALLOWED = (
+    f"give {RUN_FILE} of `deciface train`, a CSV with a header of photo, sha256 or patient, or one photo id or sha256 "
+    "a line"
+)
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def read_training_manifest(path: Path) -> TrainingSet:
+    """Read who an encoder learnt from.
+
+    Parameters
+    ----------
+    path
+        ``run.json`` of a training run, or the folder with it; another JSON document with ``learnt_from``, or a list of
+        ids, or of objects with ``photo``, ``sha256`` or ``patient``; a CSV with a header of any of these (or of
+        ``image_id`` and ``subject``, as the splits of the GestaltMatcher Database have); or text with one photo id or
+        sha256 a line.
 
     Raises
     ------
     InputError
-        It cannot be read, or names no photo.
+        It cannot be read, is of another kind, or names nobody.
     """
+    path = path / RUN_FILE if path.is_dir() else path
     text = _text(path)
+    if text.lstrip()[:1] in ("{", "["):
+        photos = tuple(_of_json(text, path.name))
+    elif _is_table(text):
+        photos = tuple(_of_table(text, path.name))
+    else:
+        photos = tuple(_listed(line.strip()) for line in text.splitlines() if line.strip())
+    if not photos:
+        raise InputError(f"'{path.name}' names nobody who was learnt from; {_ALLOWED}")
+    return TrainingSet(source=f"manifest '{path.name}'", photos=photos)
+
+
+def _listed(text: str) -> LearntPhoto:
+    """One entry of a list; what looks like a hash may still be an id."""
+    return LearntPhoto(photo=text, sha256=text if _HASH.fullmatch(text) else "")
+
+
+def _of_json(text: str, file: str) -> Iterator[LearntPhoto]:
     try:
-        names = set(_strings(json.loads(text))) if text.lstrip()[:1] in ("{", "[") else set(text.split("\n"))
-    except ValueError as error:
-        raise InputError(
-            f"'{path.name}' is no JSON ({error}); give one photo id or sha256 a line, or a list"
+        said: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"'{file}' is no JSON ({in_one_line(str(error), 80)}); {_ALLOWED}") from error
+    if isinstance(said, dict):
+        data = said.get("data")
+        said = said.get("learnt_from", data.get("learnt_from") if isinstance(data, dict) else None)
+        if not isinstance(said, list):
+            raise InputError(f"'{file}' does not say who was learnt from (it has no list 'learnt_from'); {_ALLOWED}")
+    for number, one in enumerate(said, 1):
+        if isinstance(one, str) and one.strip():
+            yield _listed(one.strip())
+            continue
+        fields = one if isinstance(one, dict) else {}
+        stated = {name: fields[name] for name in ("photo", "sha256", "patient") if fields.get(name)}
+        if not stated or not all(isinstance(value, str) for value in stated.values()):
+            raise InputError(f"'{file}', entry {number} has neither photo nor sha256 nor patient as text; {_ALLOWED}")
+        yield _entry(stated)
+
+
+def _entry(stated: dict[str, str]) -> LearntPhoto:
+    said = {name: value.strip() for name, value in stated.items()}
+    if said.get("sha256", "").casefold() == NOT_STATED:
+        del said["sha256"]
+    return LearntPhoto(**said)
+
+
+def _is_table(text: str) -> bool:
+    """Whether the first line is a header: several cells, or a single one that is a column's name."""
+    first = text.lstrip().splitlines()[0]
+    return any(mark in first for mark in ",;\t") or first.strip().strip('"').casefold() in MANIFEST_COLUMNS
+
+
+def _of_table(text: str, file: str) -> Iterator[LearntPhoto]:
+    rows = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter_of(text.lstrip()), strict=True)
+    try:
+        header = [name.strip().casefold() for name in next(rows)]
+        if not any(name in MANIFEST_COLUMNS for name in header):
+            there = in_one_line(", ".join(filter(None, header)), 80)
+            raise TableError(
+                f"the header has {there}; none of {', '.join(MANIFEST_COLUMNS)}: {_ALLOWED}", file=file, row=1
+            )
+        for cells in rows:
+            if len(cells) > len(header):
+                raise TableError(
+                    f"{len(cells)} cells, the header has {len(header)}; correct it", file=file, row=rows.line_num
+                )
+            stated = {
+                MANIFEST_COLUMNS[n]: c
+                for n, c in zip(header, cells, strict=False)
+                if n in MANIFEST_COLUMNS and c.strip()
+            }
+            if (entry := _entry(stated)) != LearntPhoto():
+                yield entry
+    except csv.Error as error:
+        raise TableError(
+            f"no table from here on ({error}); correct the quotes", file=file, row=rows.line_num
         ) from error
-    found = frozenset(name.strip() for name in names if name.strip())
-    if not found:
-        raise InputError(f"'{path.name}' names no photo; give one photo id or sha256 a line, or a JSON list")
-    return found
+
+
+def noted_training(workspace: Path, gallery: Gallery) -> tuple[TrainingSet, ...]:
+    """Read what a workspace noted of the encoders of its gallery: from whom those that were trained in it learnt.
+
+    A model is known by the hash of its weights; where the gallery does not state it, by its name.
+
+    Raises
+    ------
+    StorageError
+        The workspace cannot be read.
+    """
+    with Workspace.open(workspace) as opened:
+        noted = trained_models(opened)
+    return tuple(_noted(one, used) for one in noted if (used := _used_as(one, gallery)))
+
+
+def _used_as(model: TrainedModel, gallery: Gallery) -> frozenset[str]:
+    """What the gallery calls a model; nothing where it is not in it."""
+    return frozenset(
+        name
+        for name, sha256 in gallery.encoder_sha256.items()
+        if sha256 == model.sha256 or (sha256 == NOT_STATED and name == model.name)
+    )
+
+
+def _noted(model: TrainedModel, used: frozenset[str]) -> TrainingSet:
+    return TrainingSet(
+        source=f"what the workspace noted of '{model.name}'",
+        photos=tuple(LearntPhoto(one.photo_id, one.sha256, one.patient_id) for one in model.photos),
+        models=used,
+        ids_of_gallery=True,
+        forgotten=model.withdrawn_photos,
+    )
 
 
 def read_strata(path: Path) -> dict[str, dict[str, str]]:
@@ -156,15 +287,3 @@ def _text(path: Path) -> str:
         return decode_text(path.read_bytes(), path.name).content
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({error.strerror or error}); give an existing file") from error
-
-
-def _strings(thing: object) -> list[str]:
-    """All texts in a JSON value, and the keys whose values are texts (``{"photo": "sha256"}``)."""
-    if isinstance(thing, str):
-        return [thing]
-    if isinstance(thing, list):
-        return [text for part in thing for text in _strings(part)]
-    if isinstance(thing, dict):
-        keys = [key for key, value in thing.items() if isinstance(value, str)]
-        return [*keys, *(text for part in thing.values() for text in _strings(part))]
-    return []

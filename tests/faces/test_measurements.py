@@ -139,7 +139,8 @@ def test_points_that_are_none(template):
 def test_terms_are_written_as_hpo_writes_them():
     terms = [t for m in MEASUREMENTS.values() for t in (m.large, m.small) if t]
     assert len(terms) > 25
-    assert all(re.fullmatch(r"HP:\d{7}", term) for term in terms)
+    assert all(re.fullmatch(r"HP:\d{7}", term.id) and term.label for term in terms)
+    assert len({t.id for t in terms}) == len(set(terms)), "one label an id"
     assert {m.unit for m in MEASUREMENTS.values()} == set(Unit)
 
 

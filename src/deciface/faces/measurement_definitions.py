@@ -38,6 +38,17 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """An HPO term: id and label."""
+
+    id: str
+    label: str
+
+    def __str__(self) -> str:
+        return f"{self.label}, {self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """One measurement.
 
@@ -52,15 +63,15 @@ class Measurement:
     of
         Takes (..., len(FACE_POINTS), 2) points, y down, in any frame, and gives (...).
     large, small
-        HPO terms that an unusually large or small value may stand for; empty where there is none.
+        What an unusually large or small value may stand for, where HPO has a term.
     """
 
     name: str
     unit: Unit
     definition: str
     of: Of
-    large: str = ""
-    small: str = ""
+    large: Term | None = None
+    small: Term | None = None
 
 
 def _at(points: Points, name: str) -> Points:
@@ -173,22 +184,22 @@ _ALL = (
         _R,
         "en-en over the width between the cheek contours",
         _over(_pair("endocanthion"), _face_width),
-        large="HP:0000506",
+        large=Term("HP:0000506", "Telecanthus"),
     ),
     Measurement(
         "inner canthal distance / outer canthal distance",
         _R,
         "en-en over ex-ex",
         _over(_pair("endocanthion"), outer_canthal),
-        large="HP:0000506",
+        large=Term("HP:0000506", "Telecanthus"),
     ),
     Measurement(
         "interpupillary distance / face width",
         _R,
         "between the centres of the pupils, over the width between the cheek contours",
         _over(_interpupillary, _face_width),
-        large="HP:0000316",
-        small="HP:0000601",
+        large=Term("HP:0000316", "Hypertelorism"),
+        small=Term("HP:0000601", "Hypotelorism"),
     ),
     Measurement(
         "outer canthal distance / face width",
@@ -201,47 +212,47 @@ _ALL = (
         _R,
         "en-ex, mean of both sides, over ex-ex",
         _over(_mean(_fissure_length), outer_canthal),
-        large="HP:0000637",
-        small="HP:0012745",
+        large=Term("HP:0000637", "Long palpebral fissure"),
+        small=Term("HP:0012745", "Short palpebral fissure"),
     ),
     Measurement(
         "palpebral fissure length / face width",
         _R,
         "en-ex, mean of both sides, over the width between the cheek contours",
         _over(_mean(_fissure_length), _face_width),
-        large="HP:0000637",
-        small="HP:0012745",
+        large=Term("HP:0000637", "Long palpebral fissure"),
+        small=Term("HP:0012745", "Short palpebral fissure"),
     ),
     Measurement(
         "palpebral fissure height / outer canthal distance",
         _R,
         "ps-pi, mean of both sides, over ex-ex; changes with expression",
         _over(_mean(_fissure_height), outer_canthal),
-        small="HP:0045025",
+        small=Term("HP:0045025", "Narrow palpebral fissure"),
     ),
     Measurement(
         "palpebral fissure slant",
         _D,
         "angle of en-ex to the line of the pupils, mean of both sides; above 0 the outer canthus stands higher",
         _mean(_slant),
-        large="HP:0000582",
-        small="HP:0000494",
+        large=Term("HP:0000582", "Upslanted palpebral fissure"),
+        small=Term("HP:0000494", "Downslanted palpebral fissures"),
     ),
     Measurement(
         "nasal width / face width",
         _R,
         "al-al over the width between the cheek contours",
         _over(_pair("alare"), _face_width),
-        large="HP:0000445",
-        small="HP:0000460",
+        large=Term("HP:0000445", "Wide nose"),
+        small=Term("HP:0000460", "Narrow nose"),
     ),
     Measurement(
         "nasal width / outer canthal distance",
         _R,
         "al-al over ex-ex",
         _over(_pair("alare"), outer_canthal),
-        large="HP:0000445",
-        small="HP:0000460",
+        large=Term("HP:0000445", "Wide nose"),
+        small=Term("HP:0000460", "Narrow nose"),
     ),
     Measurement(
         "nasal width / inner canthal distance",
@@ -254,64 +265,64 @@ _ALL = (
         _R,
         "nasal root (between its sides, at the level of the upper lids) to sn, along the face, over ex-ex",
         _over(_nose_length, outer_canthal),
-        large="HP:0003189",
-        small="HP:0003196",
+        large=Term("HP:0003189", "Long nose"),
+        small=Term("HP:0003196", "Short nose"),
     ),
     Measurement(
         "nasal bridge width / outer canthal distance",
         _R,
         "between the sides of the bridge at the level of the inner canthi, over ex-ex",
         _over(_pair("nasal bridge side"), outer_canthal),
-        large="HP:0000431",
-        small="HP:0000446",
+        large=Term("HP:0000431", "Wide nasal bridge"),
+        small=Term("HP:0000446", "Narrow nasal bridge"),
     ),
     Measurement(
         "philtrum length / outer canthal distance",
         _R,
         "sn-ls over ex-ex",
         _over(_between("subnasale", "labiale superius"), outer_canthal),
-        large="HP:0000343",
-        small="HP:0000322",
+        large=Term("HP:0000343", "Long philtrum"),
+        small=Term("HP:0000322", "Short philtrum"),
     ),
     Measurement(
         "philtrum length / nasal length",
         _R,
         "sn-ls over the nasal length",
         _over(_between("subnasale", "labiale superius"), _nose_length),
-        large="HP:0000343",
-        small="HP:0000322",
+        large=Term("HP:0000343", "Long philtrum"),
+        small=Term("HP:0000322", "Short philtrum"),
     ),
     Measurement(
         "upper lip vermilion / outer canthal distance",
         _R,
         "ls to stomion superius over ex-ex",
         _over(_between("labiale superius", "stomion superius"), outer_canthal),
-        large="HP:0000215",
-        small="HP:0000219",
+        large=Term("HP:0000215", "Thick upper lip vermilion"),
+        small=Term("HP:0000219", "Thin upper lip vermilion"),
     ),
     Measurement(
         "lower lip vermilion / outer canthal distance",
         _R,
         "stomion inferius to li over ex-ex",
         _over(_between("stomion inferius", "labiale inferius"), outer_canthal),
-        large="HP:0000179",
-        small="HP:0010282",
+        large=Term("HP:0000179", "Thick lower lip vermilion"),
+        small=Term("HP:0010282", "Thin lower lip vermilion"),
     ),
     Measurement(
         "mouth width / outer canthal distance",
         _R,
         "ch-ch over ex-ex; changes with expression",
         _over(_pair("cheilion"), outer_canthal),
-        large="HP:0000154",
-        small="HP:0000160",
+        large=Term("HP:0000154", "Wide mouth"),
+        small=Term("HP:0000160", "Narrow mouth"),
     ),
     Measurement(
         "mouth width / face width",
         _R,
         "ch-ch over the width between the cheek contours; changes with expression",
         _over(_pair("cheilion"), _face_width),
-        large="HP:0000154",
-        small="HP:0000160",
+        large=Term("HP:0000154", "Wide mouth"),
+        small=Term("HP:0000160", "Narrow mouth"),
     ),
     Measurement(
         "lower third / middle third",
@@ -324,8 +335,8 @@ _ALL = (
         _R,
         "li-gn, along the face, over ex-ex",
         _over(_chin_height, outer_canthal),
-        large="HP:0400000",
-        small="HP:0000331",
+        large=Term("HP:0400000", "Tall chin"),
+        small=Term("HP:0000331", "Short chin"),
     ),
     Measurement(
         "jaw width / face width",
@@ -339,7 +350,7 @@ _ALL = (
         "otobasion superius below the line through the outer canthi, mean of both sides, over ex-ex; tilting the head "
         "changes it",
         _mean(_ear_height),
-        large="HP:0000369",
+        large=Term("HP:0000369", "Low-set ears"),
     ),
     Measurement(
         "difference of fissure lengths",

@@ -147,10 +147,10 @@ def test_cohort_test_of_one_cohort(site):
 
 def test_cohort_test_of_two_cohorts(site):
     same = gallery_command("cohort-test", "d03-0,d03-1", "--against", "d03-2,d03-3", *site, "--json").document
-    different = gallery_command("cohort-test", "disorder:D3", "--against", "disorder:D5", *site, "--json").document
+    different = gallery_command("cohort-test", "disorder:D3", "--against", "d05-0,d05-1", *site, "--json").document
     assert (same["decision"], different["decision"]) == ("same", "different")
     assert same["posterior"] < 0.5 < different["posterior"]
-    text = gallery_command("cohort-test", "disorder:D3", "--against", "disorder:D5", *site).out
+    text = gallery_command("cohort-test", "disorder:D3", "--against", "d05-0,d05-1", *site).out
     assert "DIFFERENT" in text
     assert "the best of five folds would give" in text
 
@@ -172,8 +172,8 @@ def test_cohort_test_of_two_cohorts(site):
             "first photo by id",
         ),
         (
-            ["cohort-test", "disorder:D3", "--against", "disorder:D5"],
-            "disorder:D3 against disorder:D5: same or different?",
+            ["cohort-test", "disorder:D3", "--against", "d05-0,d05-1"],
+            "disorder:D3 against d05-0, d05-1: same or different?",
             '<b class="">Different</b>',
         ),
     ],

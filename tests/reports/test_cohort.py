@@ -14,7 +14,9 @@ from deciface.reports.cohort import (
     render_test,
 )
 from deciface.space.cohort_test import CohortTest, Match, PublishedProcedure
-from deciface.space.lumping import CohortComparison, Controls, Decision, Threshold
+from deciface.space.lumping import CohortComparison, Controls, Decision
+from deciface.space.lumping_limits import Limits
+from deciface.space.lumping_threshold import Threshold
 from deciface.space.matrices import pair_matrices
 from deciface.space.people import PatientRow
 from deciface.stats.permutation import Null, PermutationP
@@ -52,12 +54,12 @@ def tested():
 def test_a_cohort_test_says_every_number_and_what_it_is_not(tested):
     text = check_page(render_test(tested, now=NOW))
     for said in (
-        "122 of 9,999 random groups of 3 other patients are at least as alike as this cohort (1.22 %)",
+        "122 of 9,999 random groups of 3 patients are at least as alike as this cohort (1.22 %)",
         "p = 0.0123 , 95 % interval 0.0101 to 0.0145, from a random sample of groups",
         "not the probability that they share a disorder",
         "mean pairwise distance of the cohort 0.4321",
         "0.4500 – 0.9500",
-        "patients they are drawn from 1,234",
+        "patients they are drawn from the cohort and 1,234 others",
         "in the same numbers sex",
         "only few groups can be drawn.",
         "this cohort 0.4321, 1.22 % as alike",
@@ -85,10 +87,10 @@ def test_it_says_what_the_published_procedure_would_decide_and_why(tested):
 
 def test_an_exact_test_says_so_and_a_small_gallery_has_no_published_answer(tested):
     exact = replace(
-        tested.found, p=PermutationP(0.1, (0.1, 0.1), 3, 40, Null.ALL_OTHERS), published=None, matched=(), remarks=()
+        tested.found, p=PermutationP(0.1, (0.1, 0.1), 3, 30, Null.ALL), published=None, matched=(), remarks=()
     )
-    text = check_page(render_test(replace(tested, found=replace(exact, null=exact.null[:40])), now=NOW))
-    assert "3 of 40 random groups" in text
+    text = check_page(render_test(replace(tested, found=replace(exact, null=exact.null[:30])), now=NOW))
+    assert "3 of 30 groups of 3 patients are at least as alike as this cohort, itself counted (1.22 %)" in text
     assert "exact: every group was looked at" in text
     assert "interval" not in text.split("What the published")[0]
     assert "groups of 10 photos, and the gallery has fewer others" in text
@@ -99,14 +101,25 @@ def test_an_exact_test_says_so_and_a_small_gallery_has_no_published_answer(teste
 def compared():
     threshold = Threshold(0.61, (0.58, 0.64), 0.912, (0.85, 0.97), 0.84, 0.79, 14, 140, 455, 0.5)
     found = CohortComparison(
-        ("p1", "p2"), ("p3",), 0.55, Decision.SAME, "", threshold, 0.3, 0.0812, Decision.SAME, "d" * 64, True
+        ("p1", "p2"),
+        ("p3",),
+        0.55,
+        Decision.SAME,
+        "",
+        threshold,
+        Limits(0.57, None),
+        0.3,
+        0.0812,
+        Decision.SAME,
+        "d" * 64,
+        True,
     )
     rng = np.random.default_rng(2)
     pairs = Controls(
         np.concatenate([rng.normal(0.5, 0.08, 140), rng.normal(0.7, 0.08, 455)]),
         np.arange(595) >= 140,
         np.zeros((595, 2), np.intp),
-        ("a",),
+        {"a": np.arange(2)},
         0.75,
     )
     rates = np.linspace(0, 1, 11)
@@ -120,6 +133,8 @@ def test_a_comparison_says_threshold_curve_and_decision(compared):
         "Same : the two cohorts are as near as two halves of one disorder.",
         "mean distance across the 2 and 1 patients is 0.5500",
         "probability of 0.3 for “different” assumed beforehand it is 0.081 now",
+        "“same” below 0.5700 such a verdict has to be right with 95 % at even odds",
+        "“different” at no distance",
         "0.6100 95 % interval 0.5800 – 0.6400, bootstrap over disorders",
         "0.912 0.850 – 0.970",
         "84.0 %",
@@ -141,6 +156,7 @@ def test_cannot_tell_is_an_answer_with_its_reason(compared):
         decision=Decision.CANNOT_TELL,
         reason="3 other disorders are there",
         threshold=None,
+        limits=None,
         posterior=None,
     )
     text = check_page(render_comparison(replace(compared, found=found, band=None), now=NOW))
@@ -150,6 +166,7 @@ def test_cannot_tell_is_an_answer_with_its_reason(compared):
     text = check_page(render_comparison(replace(compared, found=found, controls=None, band=None), now=NOW))
     assert "<svg" not in render_comparison(replace(compared, found=found, controls=None, band=None), now=NOW)
     assert "Different" not in text
+    assert "Where verdicts begin" not in text
 
 
 @pytest.fixture

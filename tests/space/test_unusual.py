@@ -243,19 +243,47 @@ def test_the_statistics_equal_a_regression_of_everybody_made_anew(seed):
     assert np.allclose([*theirs, own], left(np.log(near)), atol=2e-6)
 
 
-def test_several_photos_are_as_far_as_their_distances_are_on_average():
+def test_of_several_photos_the_first_by_id_is_compared_and_all_of_them_are_left_out():
     rng = np.random.default_rng(0)
-    vectors, queries = faces(rng, 45), faces(rng, 2)
-    both = Query.of([encoding(f"q{i}", "q", v) for i, v in enumerate(queries)])
-    found = unusualness(reference(vectors), both)
-    unit = [v / np.linalg.norm(v) for v in [*vectors, *queries]]
-    away = sorted((2 - float(unit[-1] @ x) - float(unit[-2] @ x)) / 2 for x in unit[:-2])
-    assert found.mean_distance == pytest.approx(sum(away[:5]) / 5, abs=2e-6)
-    theirs, mine = Fit.of(np.array(unit[:-2]), np.ones((45, 1)), views=1).statistics(
-        (unit[-1] + unit[-2]) / 2, np.ones(1)
+    vectors, queries = faces(rng, 45), faces(rng, 3)
+    gallery = reference(vectors)
+    several = Query.of([encoding(f"q{i}", f"s{i}", queries[i]) for i in (2, 1, 0)])
+    found = unusualness(gallery, several)
+    *theirs, mine = by_hand(vectors[3:], queries[0])  # s0, s1 and s2 are photos of the gallery
+    assert found.mean_distance == pytest.approx(mine, abs=2e-6)
+    assert found.percentile == sum(t < mine - 1e-7 for t in theirs) / 42
+    assert [x.photo_id for x in found.left_out] == ["0000", "0001", "0002"]
+    assert found.remarks[0] == (
+        "of 3 photos the first by id, 'q0', is compared: unaffected people enter with one photo too"
     )
-    assert mine == pytest.approx(found.mean_distance, abs=2e-6)
-    assert found.percentile == (theirs < mine).mean()
+    assert not any("photos" in remark for remark in unusualness(gallery, asked(queries[0])).remarks)
+
+
+def rate_with_photos(runs, photos, seed, *, within=1.0):
+    """How often an unaffected person with several photos, which differ by `within`, is called unusual at .05."""
+    rng = np.random.default_rng(seed)
+    called = 0
+    for _ in range(runs):
+        who = faces(rng, 61)
+        theirs = who[:-1] + within * rng.standard_normal((60, 12))
+        mine = who[-1] + within * rng.standard_normal((photos, 12))
+        query = Query.of([encoding(f"q{i}", f"q{i}", v) for i, v in enumerate(mine)])
+        called += unusualness(reference(theirs), query).p <= 0.05
+    return called, runs
+
+
+@pytest.mark.parametrize(("photos", "seed"), [(3, 32), (6, 33)])
+def test_several_photos_do_not_make_an_unaffected_face_unusual(photos, seed):
+    called, runs = rate_with_photos(200, photos, seed)
+    assert binomtest(called, runs, 0.05, alternative="greater").pvalue > 0.01
+    assert called > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("photos", [2, 3, 6])
+def test_several_photos_in_two_thousand_runs(photos):
+    called, runs = rate_with_photos(2000, photos, 20263)
+    assert binomtest(called, runs, 0.05, alternative="greater").pvalue > 0.01
 
 
 def test_who_the_people_are_and_what_was_let_go():

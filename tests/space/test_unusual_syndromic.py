@@ -153,22 +153,33 @@ def test_hiding_a_disorder_costs_what_its_own_patients_told(planted):
     assert calibration.unseen.value <= calibration.known.value
 
 
-def null_rate(galleries, faces, seed):
+def null_answers(galleries, faces, seed):
+    """What is said of unaffected people, by galleries whose patients look like everybody; and how many were asked."""
     rng = np.random.default_rng(seed)
-    said = []
+    found = []
     for _ in range(galleries):
-        gallery = gallery_of(*cohort(rng, unaffected=60, patients=48, amount=0.0))
-        said += [e.side for e in evidence_of(gallery, cohort(rng, unaffected=faces, patients=0, amount=0.0))[0]]
-    return float(np.mean([s is not Side.CANNOT_TELL for s in said]))
+        gallery = gallery_of(*cohort(rng, unaffected=120, patients=150, amount=0.0))
+        found += evidence_of(gallery, cohort(rng, unaffected=faces, patients=0, amount=0.0))[0]
+    return [e for e in found if e.calibration is not None], len(found)
+
+
+def answered(judged):
+    return float(np.mean([e.side is not Side.CANNOT_TELL for e in judged]))
 
 
 def test_where_patients_look_like_everybody_nearly_nothing_is_said():
-    assert null_rate(40, 5, 3) <= 0.10
+    judged, asked_ = null_answers(40, 6, 3)
+    assert len(judged) >= 0.9 * asked_  # the others are of an age or ancestry of which the gallery has too few people
+    assert all(e.log_likelihood_ratio is not None and e.calibration.patients >= 100 for e in judged)
+    assert np.mean([e.calibration.known.value for e in judged]) == pytest.approx(0.5, abs=0.05)
+    assert answered(judged) <= 0.05
 
 
 @pytest.mark.slow
 def test_where_patients_look_like_everybody_nearly_nothing_is_said_in_many_galleries():
-    assert null_rate(200, 5, 4) <= 0.10
+    judged, asked_ = null_answers(300, 6, 4)
+    assert len(judged) >= 0.9 * asked_
+    assert answered(judged) <= 0.03
 
 
 def test_own_photos_are_left_out_and_several_photos_are_averaged():

@@ -9,7 +9,7 @@ from deciface.space.cohort_test import Match, cohort_test
 from deciface.space.lumping import compare_cohorts
 from deciface.space.matrices import pair_matrices
 from deciface.space.people import PatientRow
-from deciface.stats.permutation import Alternative, Null, p_value
+from deciface.stats.permutation import Alternative, p_value
 from deciface.stats.roc import roc, youden
 from deciface.workflows.cohort_reports import (
     Asked,
@@ -51,8 +51,7 @@ def asked(gallery):
 @pytest.mark.parametrize("row", list(PatientRow))
 def test_the_picture_is_of_the_groups_that_the_test_looked_at(gallery, match, row):
     found = cohort_test(gallery, FOUR, rng=np.random.default_rng(7), match=match, row=row, draws=499)
-    of = Null.SAMPLED if found.p.null is Null.SAMPLED else Null.ALL_OTHERS
-    assert p_value(found.mean_distance, found.null, of=of, alternative=Alternative.LESS) == found.p
+    assert p_value(found.mean_distance, found.null, of=found.p.null, alternative=Alternative.LESS) == found.p
     assert tuple(np.quantile(found.null, [0.025, 0.975])) == pytest.approx(found.null_range)
 
 

@@ -16,6 +16,7 @@ from deciface.figures.matrix import Panel, distance_panel, draw_matrices, photo_
 from deciface.reports.page import Head, png_uri, render_page
 from deciface.space.cohort_test import ALPHA, PUBLISHED_DRAWS, PUBLISHED_GROUP, CohortTest
 from deciface.space.lumping import PUBLISHED_THRESHOLD, CohortComparison, Controls, Decision
+from deciface.space.lumping_limits import SURE
 from deciface.space.matrices import ITSELF, PairMatrices
 from deciface.stats.permutation import Null
 from deciface.stats.roc import roc
@@ -144,6 +145,8 @@ def render_comparison(report: ComparisonReport, *, now: dt.datetime) -> str:
         now=now,
         found=found,
         t=threshold,
+        l=found.limits,
+        sure=round(100 * SURE),
         cohorts=(("First cohort", report.first), ("Second cohort", report.second)),
         charts=charts,
         cannot_tell=found.decision is Decision.CANNOT_TELL,

@@ -1,8 +1,14 @@
-"""Are these k unrelated patients more alike than chance? A test with a null of the same size, patient by patient."""
+"""Are these k unrelated patients more alike than chance? A test with a null of the same size, patient by patient.
+
+The hypothesis is that the cohort was picked at random from the cohort and the other patients together, so a group that
+chance could have picked instead is one of *all* of these: the cohort's own members can be in it, and the cohort is one
+of the groups. Groups of the others alone would not do: they overlap with each other and not with the cohort, and the
+fewer others there are, the more they are of one piece (with 60 people and a cohort of 20 false alarms at .05 are .15).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -27,6 +33,8 @@ PUBLISHED_GROUP = 10
 PUBLISHED_DRAWS = 10_000
 PUBLISHED_PERCENTILE = 5.0
 ALPHA = 0.05
+MANY_PHOTOS = 1.25
+"""Times as many photos a patient as the others have, from which on a remark says so."""
 
 
 class Match(StrEnum):
@@ -71,19 +79,21 @@ class CohortTest:
     mean_distance
         Over all pairs of patients.
     p
-        Of the hypothesis that the cohort is a random group of as many patients. Not the probability of a disorder.
+        Of the hypothesis that the cohort is a random group of as many patients, of the cohort and the others together.
+        Not the probability of a disorder.
     percentile
-        Share (0 to 1) of random groups that are at least as alike: 0.01 is "more alike than 99 of 100 groups".
+        Share (0 to 1) of these groups that are at least as alike: 0.01 is "more alike than 99 of 100 groups".
     null_median, null_range
         Of the mean distances of random groups, and the middle 95 % of them.
     reference_patients
-        Patients the random groups are drawn from: none of the cohort or its families, one a family, nobody unaffected.
+        Other patients that groups are drawn from, beside the cohort's: none of its families, one a family, nobody
+        unaffected.
     published
         The published procedure on the same gallery; None where it has fewer than 10 other photos.
     remarks
         What a person should know before reading the answer.
     null
-        (groups,) mean distances of the random groups.
+        (groups,) mean distances of the groups; the cohort's own is among them when all were looked at.
     """
 
     patients: tuple[str, ...]
@@ -111,13 +121,14 @@ def cohort_test(
     match: Iterable[Match] = (),
     draws: int = 9_999,
 ) -> CohortTest:
-    """Compare the mean pairwise distance of k patients with that of random groups of k other patients.
+    """Compare the mean pairwise distance of k patients with that of groups of k of these and the other patients.
 
     Patients are drawn, never photos, and nobody twice into one group. All groups are looked at when there are at most
-    100,000, else `draws` random ones; p is (b + 1) / (m + 1). The published procedure differs in three things: its null
-    groups have 10 photos whatever the size of the cohort (a mean over fewer pairs scatters more, so small cohorts look
-    extreme too often), it draws photos, of which two can show one patient, and it gives no interval. What it would say
-    is given beside the answer. O(m k d) for m groups of k.
+    100,000, the cohort being one of them and p the share that are at least as alike; else `draws` random ones, and p is
+    (b + 1) / (m + 1) (Phipson and Smyth, Stat Appl Genet Mol Biol 9:39, 2010). The published procedure differs in four
+    things: its null groups have 10 photos whatever the size of the cohort (a mean over fewer pairs scatters more, so
+    small cohorts look extreme too often), it draws photos, of which two can show one patient, none of them is of the
+    cohort, and it gives no interval. What it would say is given beside the answer. O(m k d) for m groups of k.
 
     Parameters
     ----------
@@ -139,7 +150,7 @@ def cohort_test(
     NothingFoundError
         A patient who is not in the gallery.
     OptionError
-        Fewer than two patients, two of one family, or too few others to draw from.
+        Fewer than two patients, two of one family, or nobody else who could be in a group.
     """
     people, wanted = people_of(gallery, row=row), tuple(dict.fromkeys(match))
     cohort = people.find(patients, what="cohort")
@@ -147,11 +158,11 @@ def cohort_test(
         raise OptionError(f"the cohort has {len(cohort)} patient; at least two are needed to be alike")
     refuse_relatives(people, cohort, what="cohort")
     others = _reference(people, cohort)
-    pools, sizes = _strata(people, cohort, others, wanted)
-    groups = subsets(pools, sizes, rng=rng, draws=draws)
+    strata = _strata(people, cohort, others, wanted)
+    groups = subsets([s.pool for s in strata], [s.size for s in strata], rng=rng, draws=draws)
     values = mean_within(people.vectors, np.concatenate([cohort[None], groups.rows]), views=len(gallery.views))
     observed, null = float(values[0]), values[1:]
-    of = Null.ALL_OTHERS if groups.complete else Null.SAMPLED
+    of = Null.ALL if groups.complete else Null.SAMPLED
     p = p_value(observed, null, of=of, alternative=Alternative.LESS)
     low, high = np.quantile(null, [0.025, 0.975]).tolist()
     return CohortTest(
@@ -163,9 +174,9 @@ def cohort_test(
         percentile=p.as_extreme / p.arrangements,
         null_median=float(np.median(null)),
         null_range=(low, high),
-        reference_patients=sum(map(len, pools)),
+        reference_patients=sum(len(s.pool) - s.size for s in strata),
         published=_published(people, cohort, alike=p.p <= ALPHA, rng=rng),
-        remarks=_remarks(p, groups=len(null)),
+        remarks=tuple(_remarks(people, cohort, strata, p, row=row)),
         gallery_digest=gallery.digest,
         simulated=bool(gallery.simulated_rows.any()),
         null=null,
@@ -179,10 +190,20 @@ def _reference(people: People, cohort: Indices) -> Indices:
     return one_a_family(people, others, taken=families)
 
 
-def _strata(
-    people: People, cohort: Indices, others: Indices, match: tuple[Match, ...]
-) -> tuple[list[Indices], list[int]]:
-    """Whom to draw from and how many of each, so that groups are like the cohort in what is matched."""
+@dataclass(frozen=True, eq=False)
+class _Stratum:
+    """People who are alike in what is matched: what that is, who they are, and how many of them every group has."""
+
+    name: tuple[str, ...]
+    pool: Indices
+    size: int
+
+    def __str__(self) -> str:
+        return ", ".join(self.name) or "anybody"
+
+
+def _strata(people: People, cohort: Indices, others: Indices, match: tuple[Match, ...]) -> list[_Stratum]:
+    """Whom to draw from, the cohort among them, and how many of each, so that groups are like it in what is matched."""
 
     def stratum(i: int) -> tuple[str, ...]:
         age = next((photo.age_years for photo in people.photos[i] if photo.age_years is not None), None)
@@ -194,30 +215,40 @@ def _strata(
         }
         return tuple(known[m] for m in match)
 
-    wanted: dict[tuple[str, ...], int] = {}
+    pools: dict[tuple[str, ...], list[int]] = {}
     for i in cohort.tolist():
-        wanted[stratum(i)] = wanted.get(stratum(i), 0) + 1
-    pools: dict[tuple[str, ...], list[int]] = {s: [] for s in wanted}
+        pools.setdefault(stratum(i), []).append(i)
+    sizes = {s: len(own) for s, own in pools.items()}
     for i in others.tolist():
         if (s := stratum(i)) in pools:
             pools[s].append(i)
-    for s, k in wanted.items():
-        if len(pools[s]) < k:
-            raise OptionError(
-                f"the cohort has {k} patients ({', '.join(s) or 'anybody'}) and the rest of the gallery "
-                f"{len(pools[s])} to draw from; match on less or widen the gallery"
-            )
-    return [np.array(pools[s], dtype=np.intp) for s in wanted], list(wanted.values())
+    found = [_Stratum(s, np.array(pool, dtype=np.intp), sizes[s]) for s, pool in pools.items()]
+    if all(len(s.pool) == s.size for s in found):
+        raise OptionError(
+            f"beside the {len(cohort)} patients of the cohort there is nobody to draw from "
+            f"({' or '.join(map(str, found))}); match on less or widen the gallery"
+        )
+    return found
 
 
-def _remarks(p: PermutationP, *, groups: int) -> tuple[str, ...]:
-    said = []
-    if 1 / (groups + 1) > ALPHA:
-        said.append(f"only {groups} groups can be drawn: p cannot fall to {ALPHA:g} however alike the cohort is")
+def _remarks(
+    people: People, cohort: Indices, strata: Sequence[_Stratum], p: PermutationP, *, row: PatientRow
+) -> Iterator[str]:
+    if p.null is Null.ALL and 1 / p.arrangements > ALPHA:
+        yield f"only {p.arrangements} groups can be drawn: p cannot fall to {ALPHA:g} however alike the cohort is"
+    if alone := [f"{s} ({s.size})" for s in strata if len(s.pool) == s.size]:
+        yield f"nobody else is {'; '.join(alone)}: these patients are in every group"
     low, high = p.interval
     if low <= ALPHA < high and low < high:
-        said.append(f"the interval of p holds {ALPHA:g}: draw more groups before reading it as above or below")
-    return tuple(said)
+        yield f"the interval of p holds {ALPHA:g}: draw more groups before reading it as above or below"
+    if row is PatientRow.MEAN:
+        others = np.setdiff1d(np.concatenate([s.pool for s in strata]), cohort)
+        own, theirs = (float(np.mean([len(people.photos[i]) for i in rows.tolist()])) for rows in (cohort, others))
+        if own >= MANY_PHOTOS * theirs:
+            yield (
+                f"the cohort has {own:.1f} photos a patient and the others {theirs:.1f}: means of more photos are "
+                "nearer to each other; ask again with one photo a patient"
+            )
 
 
 def _published(people: People, cohort: Indices, *, alike: bool, rng: np.random.Generator) -> PublishedProcedure | None:

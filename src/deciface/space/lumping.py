@@ -4,7 +4,9 @@ Published as: mean distance across the cohorts; controls that are two halves of 
 ("different"); a threshold by Youden's index in five-fold cross-validation, of which the best fold's value is kept
 (c = 0.8963 for GMDB 1.1.0 and that encoder). Here patients are drawn instead of photos, the threshold comes from all
 controls, its sensitivity and specificity from disorders that it was not fitted on, and its interval from a bootstrap
-over disorders; a distance inside the interval is "cannot tell".
+over disorders. The threshold describes the gallery; it decides nothing, as most errors lie beside it, and the more
+disorders there are the narrower its interval and the larger the share of errors outside. A verdict is given where it is
+right with a stated probability (`deciface.space.lumping_limits`), and else "cannot tell".
 """
 
 from __future__ import annotations
@@ -18,15 +20,15 @@ from numpy.typing import NDArray
 
 from deciface.errors import OptionError
 from deciface.space.gallery import Gallery
+from deciface.space.lumping_limits import FEWEST_DISORDERS, SURE, Evidence, Limits, as_extreme, once_each, sterner
+from deciface.space.lumping_threshold import Threshold, threshold_of
 from deciface.space.people import People, mean_across, one_a_family, people_of, refuse_relatives
 from deciface.space.vectors import Floats, Indices
-from deciface.stats.roc import roc, youden
 
 PUBLISHED_THRESHOLD = 0.8963266
 """Of GMDB 1.1.0 and the published ensemble; reported beside ours, never used."""
-FEWEST_DISORDERS = 10
-"""With at least two patients each; fewer make no threshold."""
-FOLDS = 5
+FEWEST_FOR_THRESHOLD = 10
+"""Disorders with at least two patients each; fewer make no threshold."""
 SPLITS_PER_DISORDER = 10
 DRAWS_PER_PAIR = 5
 MOST_PAIRS = 2_000
@@ -52,8 +54,8 @@ class Controls:
         (n,) whether they are of two disorders.
     disorders
         (n, 2) numbers of the disorders; equal for "same".
-    names
-        Disorder ids by number.
+    members
+        Disorder ids in the order of their numbers, with the rows of the patients.
     whole
         Share of the controls that are as large as the cohorts asked about; the others come from smaller disorders.
     """
@@ -61,39 +63,13 @@ class Controls:
     distances: Floats
     different: NDArray[np.bool_]
     disorders: Indices
-    names: tuple[str, ...]
+    members: dict[str, Indices]
     whole: float
 
-
-@dataclass(frozen=True)
-class Threshold:
-    """Where "different" begins.
-
-    Parameters
-    ----------
-    value, interval
-        Youden's threshold on all controls, and its 95 % percentile interval over bootstrap samples of disorders.
-    auc, auc_interval
-        Of the controls, with the interval of the same bootstrap.
-    sensitivity, specificity
-        Share of different pairs called different, and of same pairs called same, each by a threshold that was fitted
-        without the disorders in question.
-    disorders, same_controls, different_controls
-        What they rest on.
-    best_fold
-        The threshold that keeping the best of five folds would give.
-    """
-
-    value: float
-    interval: tuple[float, float]
-    auc: float
-    auc_interval: tuple[float, float]
-    sensitivity: float
-    specificity: float
-    disorders: int
-    same_controls: int
-    different_controls: int
-    best_fold: float
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Disorder ids by number."""
+        return tuple(self.members)
 
 
 @dataclass(frozen=True)
@@ -110,9 +86,10 @@ class CohortComparison:
         The reason is empty unless the decision is "cannot tell".
     threshold
         None where there are too few disorders for one.
+    limits
+        Between which distances nothing can be said; None with `threshold`.
     prior, posterior
-        Assumed probability of "different", and that probability given the side of the threshold on which the distance
-        lies, from `Threshold.sensitivity` and `specificity`, counted as if half a disorder more had gone wrong.
+        Assumed probability of "different", and that probability given the distance.
     published
         What the published constant would say; it belongs to another encoder and gallery.
     gallery_digest, simulated
@@ -125,6 +102,7 @@ class CohortComparison:
     decision: Decision
     reason: str
     threshold: Threshold | None
+    limits: Limits | None
     prior: float
     posterior: float | None
     published: Decision
@@ -146,6 +124,18 @@ def compare_cohorts(
     Patients are the mean of their photos. Neither cohort's patients are among the controls. O(n k d) for n controls of
     k patients, and `resamples` curves.
 
+    Parameters
+    ----------
+    first, second
+        Ids, two or more each.
+    rng
+        Source of the control pairs, and of the bootstrap.
+    prior
+        Probability of "different" beforehand. It moves the posterior, and can only make the verdict more careful: that
+        needs `SURE` at even odds as well.
+    resamples
+        Bootstrap samples of disorders for the intervals of `Threshold`.
+
     Raises
     ------
     NothingFoundError
@@ -163,10 +153,14 @@ def compare_cohorts(
     distance = float(people.distances(one, other).mean())
     found = controls(people, np.concatenate([one, other]), sizes=(len(one), len(other)), rng=rng)
     usable = len(set(found.disorders[~found.different, 0].tolist())) if found else 0
-    threshold = (
-        _calibrated(found, rng=rng, resamples=resamples) if found is not None and usable >= FEWEST_DISORDERS else None
-    )
-    decision, reason = _decide(distance, threshold, usable)
+    threshold = evidence = limits = None
+    if found is not None and usable >= FEWEST_FOR_THRESHOLD:
+        pairs = found.distances, found.different, found.disorders
+        threshold = threshold_of(*pairs, rng=rng, resamples=resamples)
+        evidence = Evidence.of(*pairs)
+        limits = sterner(evidence.limits(prior), _limits_of_pairs(people, (one, other), found, rng=rng))
+    posterior = None if evidence is None else evidence.posterior(distance, prior)
+    decision, reason = _decide(distance, threshold, limits, usable)
     return CohortComparison(
         first=tuple(people.ids[i] for i in one.tolist()),
         second=tuple(people.ids[i] for i in other.tolist()),
@@ -174,8 +168,9 @@ def compare_cohorts(
         decision=decision,
         reason=reason,
         threshold=threshold,
+        limits=limits,
         prior=prior,
-        posterior=None if threshold is None else _posterior(distance, threshold, prior),
+        posterior=posterior,
         published=Decision.DIFFERENT if distance > PUBLISHED_THRESHOLD else Decision.SAME,
         gallery_digest=gallery.digest,
         simulated=bool(gallery.simulated_rows.any()),
@@ -220,16 +215,29 @@ def controls(people: People, taken: Indices, *, sizes: tuple[int, int], rng: np.
             drawn.append((across, g, g, (here, there) == sizes))
     for g, h in _pairs(len(names), rng):
         mine, other = np.setdiff1d(groups[g], groups[h]), np.setdiff1d(groups[h], groups[g])
-        if not len(mine) or not len(other):
-            continue
-        here, there = min(a, len(mine)), min(b, len(other))
-        for _ in range(DRAWS_PER_PAIR if here < len(mine) or there < len(other) else 1):
-            left, right = rng.permutation(mine)[:here], rng.permutation(other)[:there]
-            drawn.append((mean_across(people.vectors, left, right, views=views), g, h, (here, there) == sizes))
+        whole = len(mine) >= a and len(other) >= b
+        drawn += [(across, g, h, whole) for across in _across(people, mine, other, sizes=sizes, rng=rng)]
     at = np.array([(g, h) for _, g, h, _ in drawn], dtype=np.intp)
     return Controls(
-        np.array([d for d, *_ in drawn]), at[:, 0] != at[:, 1], at, names, float(np.mean([w for *_, w in drawn]))
+        np.array([d for d, *_ in drawn]),
+        at[:, 0] != at[:, 1],
+        at,
+        dict(zip(names, groups, strict=True)),
+        float(np.mean([w for *_, w in drawn])),
     )
+
+
+def _across(
+    people: People, one: Indices, other: Indices, *, sizes: tuple[int, int], rng: np.random.Generator
+) -> list[float]:
+    """Mean distances across random cohorts of two groups: 5 pairs, 1 where everybody is needed."""
+    a, b = min(sizes[0], len(one)), min(sizes[1], len(other))
+    if not a or not b:
+        return []
+    views = len(people.gallery.views)
+    draws = range(DRAWS_PER_PAIR if a < len(one) or b < len(other) else 1)
+    picked = ((rng.permutation(one)[:a], rng.permutation(other)[:b]) for _ in draws)
+    return [mean_across(people.vectors, left, right, views=views) for left, right in picked]
 
 
 def _pairs(n: int, rng: np.random.Generator) -> Sequence[tuple[int, int]]:
@@ -240,77 +248,48 @@ def _pairs(n: int, rng: np.random.Generator) -> Sequence[tuple[int, int]]:
     return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
-def _calibrated(found: Controls, *, rng: np.random.Generator, resamples: int) -> Threshold:
-    """Threshold, its interval, and how it does on disorders that it has not seen."""
-    sensitivity, specificity, best_fold = _cross_validated(found, rng)
-    thresholds: list[float] = []
-    areas: list[float] = []
-    n = len(found.names)
-    while len(thresholds) < resamples:
-        times = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
-        weights = times[found.disorders[:, 0]] * np.where(found.different, times[found.disorders[:, 1]], 1.0)
-        if weights[found.different].any() and weights[~found.different].any():
-            thresholds.append(youden(found.distances, found.different, weights=weights).threshold)
-            areas.append(roc(found.distances, found.different, weights=weights).area)
-    low, high = np.quantile(thresholds, [0.025, 0.975]).tolist()
-    least, most = np.quantile(areas, [0.025, 0.975]).tolist()
-    return Threshold(
-        value=youden(found.distances, found.different).threshold,
-        interval=(low, high),
-        auc=roc(found.distances, found.different).area,
-        auc_interval=(least, most),
-        sensitivity=sensitivity,
-        specificity=specificity,
-        disorders=len(set(found.disorders[~found.different, 0].tolist())),
-        same_controls=int((~found.different).sum()),
-        different_controls=int(found.different.sum()),
-        best_fold=best_fold,
+def _limits_of_pairs(
+    people: People, cohorts: tuple[Indices, Indices], found: Controls, *, rng: np.random.Generator
+) -> Limits:
+    """Beyond which distances few enough pairs of the other kind are; see `deciface.space.lumping_limits`."""
+    same, different = ~found.different, found.different
+    far = as_extreme(found.distances[same], once_each(found.disorders[same]))
+    beside, n = _beside(people, cohorts, found, rng=rng), len(found.names)
+    share = min(1.0, MOST_PAIRS / (n * (n - 1) / 2))  # as few of these pairs as there are of the controls
+    near = as_extreme(
+        -np.concatenate([found.distances[different], *beside]),
+        np.concatenate([once_each(found.disorders[different]), *(np.full(len(d), share / len(d)) for d in beside)]),
     )
+    return Limits(None if near is None else -near, far)
 
 
-def _cross_validated(found: Controls, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Sensitivity and specificity on unseen disorders, and the threshold of the best of five folds.
-
-    Disorders are dealt to folds. A pair from folds f and g is judged by the threshold of the controls that touch
-    neither, so that no disorder helps to judge itself.
-    """
-    solvable = np.unique(found.disorders[~found.different, 0])
-    rest = np.setdiff1d(np.arange(len(found.names)), solvable)
-    fold = np.empty(len(found.names), np.intp)
-    fold[rng.permutation(solvable)] = np.arange(len(solvable)) % FOLDS
-    fold[rng.permutation(rest)] = np.arange(len(rest)) % FOLDS
-    of = np.sort(fold[found.disorders], axis=1)
-    right = np.zeros(len(found.distances), dtype=bool)
-    best, best_index = 0.0, -np.inf
-    for f in range(FOLDS):
-        for g in range(f, FOLDS):
-            training = ~np.isin(of, (f, g)).any(axis=1)
-            tested = (of == (f, g)).all(axis=1)
-            cut = youden(found.distances[training], found.different[training]).threshold
-            right[tested] = (found.distances[tested] >= cut) == found.different[tested]
-            if f == g and found.different[tested].any():
-                index = right[tested & found.different].mean() + right[tested & ~found.different].mean()
-                if index > best_index:
-                    best, best_index = cut, float(index)
-    return float(right[found.different].mean()), float(right[~found.different].mean()), best
+def _beside(
+    people: People, cohorts: tuple[Indices, Indices], found: Controls, *, rng: np.random.Generator
+) -> list[Floats]:
+    """Distances of each cohort from every control disorder that nobody of it has."""
+    sizes = len(cohorts[0]), len(cohorts[1])
+    distances = []
+    for cohort, others in zip(cohorts, (sizes, sizes[::-1]), strict=True):
+        known = frozenset[str]().union(*(people.disorders[i] for i in cohort.tolist()))
+        for name, members in found.members.items():
+            if name not in known:
+                distances.append(np.array(_across(people, cohort, members, sizes=others, rng=rng)))
+    return [d for d in distances if len(d)]
 
 
-def _decide(distance: float, threshold: Threshold | None, usable: int) -> tuple[Decision, str]:
-    if threshold is None:
+def _decide(distance: float, threshold: Threshold | None, limits: Limits | None, usable: int) -> tuple[Decision, str]:
+    if threshold is None or limits is None or usable < FEWEST_DISORDERS:
         return Decision.CANNOT_TELL, (
-            f"{usable} other disorders have two or more unrelated patients and {FEWEST_DISORDERS} are needed"
+            f"{usable} other disorders have two or more unrelated patients and {FEWEST_DISORDERS} are needed to be "
+            f"right with {100 * SURE:g} %"
         )
     if threshold.auc_interval[0] <= 0.5:
         return Decision.CANNOT_TELL, "in this gallery distances do not tell cohorts of one disorder from those of two"
-    low, high = threshold.interval
-    if low <= distance <= high:
-        return Decision.CANNOT_TELL, f"the distance lies inside the interval of the threshold, {low:.4f} to {high:.4f}"
-    return (Decision.SAME if distance < low else Decision.DIFFERENT), ""
-
-
-def _posterior(distance: float, threshold: Threshold, prior: float) -> float:
-    """Probability of "different" by Bayes' rule."""
-    n = threshold.disorders
-    sensitivity, specificity = ((rate * n + 0.5) / (n + 1) for rate in (threshold.sensitivity, threshold.specificity))
-    different, same = (sensitivity, 1 - specificity) if distance >= threshold.value else (1 - sensitivity, specificity)
-    return prior * different / (prior * different + (1 - prior) * same)
+    low, high = limits.same_below, limits.different_above
+    if low is not None and distance < low:
+        return Decision.SAME, ""
+    if high is not None and distance > high:
+        return Decision.DIFFERENT, ""
+    same = "'same' (at no distance)" if low is None else f"'same' (below {low:.4f})"
+    different = "'different' (at no distance)" if high is None else f"'different' (above {high:.4f})"
+    return Decision.CANNOT_TELL, f"neither {same} nor {different} would be right with {100 * SURE:g} % here"

@@ -69,7 +69,7 @@ class Fit:
         Parameters
         ----------
         vector
-            (d,) mean of the face's unit vectors.
+            (d,) of one photo of the face, of unit length in every view.
         row
             (p,) of its design.
         """
@@ -84,8 +84,7 @@ class Fit:
         products = self.products - crossed - crossed.T + np.outer(moved, moved) * square
         away = (lengths[:, None] + lengths[None]) / 2.0 - products
         np.fill_diagonal(away, np.inf)
-        several = (self.views - float(vector @ vector)) / 2.0  # mean distance to several photos, not that of their mean
-        to_face = (lengths + share**2 * square) / 2.0 - share * (along - moved * square) + several
+        to_face = (lengths + share**2 * square) / 2.0 - share * (along - moved * square)
         everybody = np.column_stack([away, to_face]) / self.views
         theirs = np.partition(everybody, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS].mean(axis=1)
         mine = float(np.partition(to_face, NEIGHBOURS - 1)[:NEIGHBOURS].mean()) / self.views

@@ -1,7 +1,9 @@
 """Exact and Monte-Carlo p-values over subsets and sign flips.
 
-A p-value is never 0: the observed arrangement counts as one of those that could have been, so that with b of m others
-as extreme p is (b + 1) / (m + 1) (Phipson and Smyth, Stat Appl Genet Mol Biol 9:39, 2010).
+A p-value is never 0: the observed arrangement counts as one of those that could have been. Where all m are looked at it
+is one of them, and with b of these as extreme p is b / m; with b of m random ones p is (b + 1) / (m + 1) (Phipson and
+Smyth, Stat Appl Genet Mol Biol 9:39, 2010). The m have to be all that could have been: for a group out of a population,
+the groups of the whole population, not those of the others alone.
 """
 
 from __future__ import annotations
@@ -41,7 +43,6 @@ class Null(StrEnum):
     """What the null statistics are of."""
 
     ALL = "every arrangement, the observed one among them"
-    ALL_OTHERS = "every arrangement but the observed one"
     SAMPLED = "a random sample of arrangements"
 
 

@@ -13,7 +13,7 @@ def test_every_promise_is_measured_and_the_scaled_peer_says_so(monkeypatch):
     assert [row.target for row in bench.rows] == ["<= 20", ">= 100", None, "<= 60", "<= 2048"]
     first, times, product, four, peak = bench.rows
     assert first.name == "rank 60 queries x 600 photos x 2 x 16"
-    assert first.peer == "numpy pair by pair, 4,000 pairs scaled to 36,000"
+    assert first.peer == "numpy pair by pair, unit rows, 4,000 pairs scaled to 36,000"
     assert first.ratio == pytest.approx(first.value / first.peer_value)
     assert times.value == pytest.approx(1 / first.ratio)
     assert times.holds == (times.value >= 100)

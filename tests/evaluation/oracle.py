@@ -1,5 +1,6 @@
 """A second evaluation, in plain Python loops, that shares no code with `deciface.evaluation` or `deciface.space`."""
 
+import itertools
 import math
 
 
@@ -67,14 +68,17 @@ def at_least(k, near, drawn, total):
     return ways / math.comb(total, drawn)
 
 
-def rank_of(label, distances):
+def standing(label, distances):
+    """How many labels are strictly nearer, and how many others are as near."""
     if label not in distances:
-        return math.inf
-    return 1 + sum(other < distances[label] for other in distances.values())
+        return math.inf, 0
+    nearer = [other for other, away in distances.items() if away < distances[label]]
+    tied = [other for other, away in distances.items() if away == distances[label] and other != label]
+    return len(nearer), len(tied)
 
 
 def ranks(photos, test, gallery, *, rule, own_left_out):
-    """Two dicts: {(photo id, label): rank} and {(patient, label): rank}."""
+    """Two dicts, by (photo id, label) and by (patient, label): labels strictly nearer, and others as near."""
     views = sorted(set.intersection(*(set(p["vectors"]) for p in photos)))
     by_photo, by_patient = {}, {}
     for i in test:
@@ -82,40 +86,53 @@ def ranks(photos, test, gallery, *, rule, own_left_out):
         among = [photos[j] for j in gallery if not (own_left_out and photos[j]["patient"] == photo["patient"])]
         away = disorder_distances([photo["vectors"]], among, rule, views)
         for label in photo["labels"]:
-            by_photo[photo["id"], label] = rank_of(label, away)
+            by_photo[photo["id"], label] = standing(label, away)
     for patient in sorted({photos[i]["patient"] for i in test}):
         theirs = [photos[i] for i in test if photos[i]["patient"] == patient]
         among = [photos[j] for j in gallery if not (own_left_out and photos[j]["patient"] == patient)]
         away = disorder_distances([p["vectors"] for p in theirs], among, rule, views)
         for label in {label for p in theirs for label in p["labels"]}:
-            by_patient[patient, label] = rank_of(label, away)
+            by_patient[patient, label] = standing(label, away)
     return by_photo, by_patient
 
 
+def over_orders(own, value):
+    """Mean of `value` of the first own place over every way to put the own labels among the tied ones.
+
+    `own`: (nearer, tied others) of each own label of one query; those of the nearest count.
+    """
+    nearest = min(nearer for nearer, _ in own)
+    if math.isinf(nearest):
+        return 0.0
+    first = [tied for nearer, tied in own if nearer == nearest]
+    orders = list(itertools.combinations(range(first[0] + 1), len(first)))
+    return sum(value(nearest + 1 + min(places)) for places in orders) / len(orders)
+
+
 def published(runs, k):
-    """Macro by disorder, per image, averaged over the splits. `runs`: list of {(photo id, label): rank}."""
+    """Macro by disorder, per image, averaged over the splits. `runs`: list of {(photo id, label): (nearer, tied)}."""
     shares = []
     for run in runs:
         by_label = {}
-        for (_, label), rank in run.items():
-            by_label.setdefault(label, []).append(1.0 if rank <= k else 0.0)
+        for (_, label), own in run.items():
+            by_label.setdefault(label, []).append(over_orders([own], lambda place: 1.0 if place <= k else 0.0))
         shares.append(sum(sum(v) / len(v) for v in by_label.values()) / len(by_label))
     return sum(shares) / len(shares)
 
 
 def honest(runs, value):
-    """(micro, macro) per patient; `runs`: list of {(patient, label): rank}; `value` of a rank.
+    """(micro, macro) per patient; `runs`: list of {(patient, label): (nearer, tied)}; `value` of a place.
 
     A patient's value under a label is the mean over the runs in which they were tested; micro takes the best label.
     """
     best, by_label = {}, {}
     for run in runs:
-        ranks = {}
-        for (patient, label), rank in run.items():
-            by_label.setdefault(label, {}).setdefault(patient, []).append(value(rank))
-            ranks[patient] = min(rank, ranks.get(patient, math.inf))
-        for patient, rank in ranks.items():
-            best.setdefault(patient, []).append(value(rank))
+        by_patient = {}
+        for (patient, label), own in run.items():
+            by_label.setdefault(label, {}).setdefault(patient, []).append(over_orders([own], value))
+            by_patient.setdefault(patient, []).append(own)
+        for patient, theirs in by_patient.items():
+            best.setdefault(patient, []).append(over_orders(theirs, value))
     micro = sum(sum(v) / len(v) for v in best.values()) / len(best)
     means = [sum(sum(v) / len(v) for v in people.values()) / len(people) for people in by_label.values()]
     return micro, sum(means) / len(means)

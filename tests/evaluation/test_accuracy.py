@@ -11,6 +11,7 @@ from deciface.evaluation.accuracy import (
     SEVERAL,
     TOP,
     by_stratum,
+    figures_of,
     per_patient,
     published,
 )
@@ -80,17 +81,17 @@ def test_one_patient_out_is_the_oracles_with_ties_and_several_disorders(records,
         assert row.micro[name].value == pytest.approx(micro)
         assert row.macro[name].value == pytest.approx(macro)
     found = {}
-    for (who, _), rank in truth[0][1].items():
-        found[who] = found.get(who, False) or np.isfinite(rank)
+    for (who, _), (nearer, _) in truth[0][1].items():
+        found[who] = found.get(who, False) or np.isfinite(nearer)
     assert row.covered == pytest.approx(np.mean(list(found.values())))
 
 
 def made(ranks, *, labels=None, experiment=Experiment.FREQUENT, splits=None):
-    """A run of one photo a patient with these ranks."""
+    """A run of one photo a patient with these ranks, none of them tied."""
     n = len(ranks)
     numbers = np.arange(n)
     own = np.zeros(n, np.intp) if labels is None else np.array(labels)
-    found = Ranks(numbers, own, np.array(ranks, float))
+    found = Ranks(numbers, own, np.array(ranks, float), np.zeros(n, np.intp))
     run = Run(experiment, splits, numbers, np.array([n]))
     protocol = Protocol((run,), tuple((f"D{k}",) for k in [*own.tolist(), 0]), (), (), "made", None)
     return Ranked(Rule.NEAREST_IMAGE, ("D0", "D1", "D2"), (RankedRun(run, found, found),)), protocol
@@ -137,12 +138,12 @@ def test_strata_need_patients_and_take_binomial_intervals():
     assert rows[0].figures["top-1"].interval == wilson(15, 30)
     assert rows[1].figures == {}
     assert rows[1].patients < FEWEST_PATIENTS
-    assert rows[0].figures[MRR].method == "patient bootstrap, BCa"
+    assert rows[0].figures[MRR].method == "bounded mean, Gaffke"
 
 
 def test_a_patient_whose_photos_lie_in_two_strata_is_in_several():
-    photos = Ranks(np.arange(4), np.zeros(4, np.intp), np.ones(4))
-    people = Ranks(np.arange(2), np.zeros(2, np.intp), np.ones(2))
+    photos = Ranks(np.arange(4), np.zeros(4, np.intp), np.ones(4), np.zeros(4, np.intp))
+    people = Ranks(np.arange(2), np.zeros(2, np.intp), np.ones(2), np.zeros(2, np.intp))
     run = Run(Experiment.FREQUENT, None, np.arange(4), np.array([0]))
     ranked = Ranked(Rule.NEAREST_IMAGE, ("D",), (RankedRun(run, photos, people),))
     rows = by_stratum(ranked, {"age": ["2-6", "6-12", "6-12", "6-12"]}, np.array([0, 0, 1, 1]), seed=0)
@@ -164,6 +165,52 @@ def test_intervals_cover_the_truth_of_a_clustered_population():
             low, high = figures["top-1"].interval
             covered[kind] += low <= 0.5 <= high
     assert all(0.90 <= count / 200 <= 0.99 for count in covered.values()), covered
+
+
+@pytest.mark.parametrize("rule", BY_ORACLE)
+def test_a_network_that_tells_nobody_apart_is_exactly_at_chance(rule):
+    """All faces are one point; somebody has two disorders, which doubles their chance."""
+    records = scattered(np.random.default_rng(3), disorders=12, patients=lambda d: 8 if d < 8 else 3, photos=(1, 1))
+    for r in records:
+        r["vectors"] = {view: [1.0] * len(vector) for view, vector in r["vectors"].items()}
+        if r["patient"] in ("d00p00", "d01p01"):
+            r["labels"] = ["D00", "D01"]
+    gallery, protocol = gallery_of(records), protocol_of(records)
+    ranked = rank_all(gallery, protocol, rule=rule)
+    for row in per_patient(ranked, protocol, seed=0, replicates=100):
+        assert row.micro["top-1"].value == pytest.approx(row.chance)
+        assert row.tied == 1.0
+    for row in published(ranked, protocol, gallery.patient_of_row, top=(1, 5)):
+        assert row.top == pytest.approx({1: 1 / row.gallery_disorders, 5: min(1.0, 5 / row.gallery_disorders)})
+    (one_out,) = [row for row in per_patient(ranked, protocol, seed=0) if row.experiment is Experiment.ONE_OUT]
+    assert one_out.chance == pytest.approx((76 + 2) / 76 / 12)
+    assert one_out.macro["top-5"].value == pytest.approx(5 / 12)
+    assert one_out.macro[MRR].value == pytest.approx(np.mean(1 / np.arange(1, 13)))
+
+
+def test_ties_among_a_patients_own_labels_are_no_ties():
+    """Two own labels share the nearest place and nothing else does: found first, and not counted as tied."""
+    numbers, labels = np.array([0, 0, 1]), np.array([0, 1, 0])
+    for tied, first, share in (([1, 1, 0], 1.0, 0.0), ([2, 2, 0], (2 / 3 + 1) / 2, 0.5)):
+        found = Ranks(numbers, labels, np.ones(3), np.array(tied))
+        run = Run(Experiment.FREQUENT, None, np.array([0, 1]), np.array([2]))
+        protocol = Protocol((run,), (("D0", "D1"), ("D0",), ("D0", "D1", "D2")), (), (), "made", None)
+        ranked = Ranked(Rule.NEAREST_IMAGE, ("D0", "D1", "D2"), (RankedRun(run, found, found),))
+        (row,) = per_patient(ranked, protocol, seed=0, replicates=100, top=(1,))
+        assert row.micro["top-1"].value == pytest.approx(first)
+        assert row.tied == share
+
+
+def test_few_patients_whose_ranks_are_skewed_are_covered():
+    """Ten patients, any rank to 30 as likely: the mean reciprocal rank rests on who comes first, seldom among ten."""
+    rng = np.random.default_rng(31)
+    truth = np.mean(1 / np.arange(1, 31))
+    covered = 0
+    for seed in range(300):
+        values = 1 / rng.integers(1, 31, (10, 1))
+        (figure,) = figures_of(values, np.ones(10), np.arange(10), seed, 300)
+        covered += figure.interval[0] <= truth <= figure.interval[1]
+    assert covered >= 0.93 * 300
 
 
 def test_a_gallery_of_noise_is_at_chance():

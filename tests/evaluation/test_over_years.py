@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from deciface.cases import View
 from deciface.evaluation.accuracy import FEWEST_PATIENTS
 from deciface.evaluation.over_years import FEWEST_OVER_YEARS, holm, over_years
-from deciface.evaluation.protocol import Experiment, make_protocol
-from deciface.evaluation.ranks import rank_all
+from deciface.evaluation.protocol import Experiment, Run, make_protocol
+from deciface.evaluation.ranks import Ranked, RankedRun, Ranks, rank_all
+from deciface.space import Rule
 from tests.evaluation.worlds import gallery_of
 
 VIEW = View("m")
@@ -66,10 +68,50 @@ def test_a_disorder_that_shows_with_age_is_found_and_no_other():
     assert child.figures["top-1"].value < adult.figures["top-1"].value
 
 
-def test_where_age_changes_nothing_nothing_is_found_at_the_nominal_rate():
+def of_ranks(ages, ranks, *, tied=None):
+    """`over_years` of (patients, photos) ranks of one disorder, the photos of every patient at these ages."""
+    people, photos = ranks.shape
+    query = np.arange(ranks.size)
+    other = np.zeros(ranks.size, np.intp) if tied is None else tied.ravel()
+    found = Ranks(query, np.zeros(ranks.size, np.intp), ranks.ravel().astype(float), other)
+    run = Run(Experiment.ONE_OUT, None, query, query, own_left_out=True)
+    ranked = Ranked(Rule.NEAREST_IMAGE, ("D",), (RankedRun(run, found, found),))
+    owners = np.repeat(np.arange(people), photos)
+    return over_years(ranked, [*ages] * people, owners, [f"p{n:02d}" for n in range(people)], seed=1, replicates=100)
+
+
+@pytest.mark.parametrize("ages", [(5, 10), (5, 5, 10, 10), (5, 5, 5, 8, 10)])
+def test_where_age_changes_nothing_nothing_is_found_at_the_nominal_rate(ages):
+    """Eight patients: the largest p below .05 is 12 / 256. Chance leaves the bounds once in 10,000 on each side."""
     rng = np.random.default_rng(20262)
-    p = [found_in(ageing(rng, patients=4, disorders=5, noise=1.5), replicates=100)[1].changes[0].p for _ in range(200)]
-    assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.10
+    rows = [of_ranks(ages, rng.integers(1, 301, (8, len(ages)))).changes[0] for _ in range(500)]
+    found = sum(row.p <= 0.05 for row in rows)
+    assert binom.ppf(0.0001, 500, 12 / 256) <= found <= binom.ppf(0.9999, 500, 12 / 256)
+    assert found == sum(row.interval[0] > 0 or row.interval[1] < 0 for row in rows)
+
+
+def test_on_galleries_without_an_effect_of_age_little_is_found():
+    """Patients of one gallery are ranked against each other: at most what chance gives once in 10,000 times."""
+    rng = np.random.default_rng(20262)
+    p = [found_in(ageing(rng, patients=4, disorders=5, noise=1.5), replicates=100)[1].changes[0].p for _ in range(120)]
+    assert sum(one <= 0.05 for one in p) <= binom.ppf(0.9999, 120, 0.05)
+
+
+def test_photos_of_one_age_count_by_their_geometric_mean():
+    ranks = np.tile([8, 2, 1, 16, 3], (6, 1))
+    found = of_ranks((5, 5, 10, 10, 7), ranks)
+    (_, person), *_ = found.patients
+    assert person.ages_years == (5.0, 7.0, 10.0)
+    assert person.ranks == pytest.approx((4.0, 3.0, 4.0))
+    assert person.change == pytest.approx(0.0)
+    assert found.changes[0].change == pytest.approx(0.0)
+
+
+def test_a_tie_counts_by_the_geometric_mean_of_its_places():
+    """First with three others as near as a child, first alone as an adult: a change from (1 2 3 4)^(1/4) to 1."""
+    found = of_ranks((5, 10), np.ones((6, 2)), tied=np.tile([3, 0], (6, 1)))
+    assert found.changes[0].change == pytest.approx(-math.log2(24) / 4)
+    assert found.changes[0].interval == pytest.approx((-math.log2(24) / 4,) * 2)
 
 
 def test_the_curve_is_that_of_plain_loops():

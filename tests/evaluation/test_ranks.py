@@ -34,8 +34,10 @@ def random_run(data, records, *, number):
 def as_dict(gallery, found, labels, *, per_patient):
     names = gallery.by_patient.keys if per_patient else [p.id for p in gallery.photos]
     return {
-        (names[q], labels[k]): r
-        for q, k, r in zip(found.query.tolist(), found.label.tolist(), found.rank.tolist(), strict=True)
+        (names[q], labels[k]): (rank - 1, tied)
+        for q, k, rank, tied in zip(
+            found.query.tolist(), found.label.tolist(), found.rank.tolist(), found.tied.tolist(), strict=True
+        )
     }
 
 
@@ -77,6 +79,7 @@ def same(one, other):
             assert np.array_equal(mine.query, theirs.query)
             assert np.array_equal(mine.label, theirs.label)
             assert np.array_equal(mine.rank, theirs.rank)
+            assert np.array_equal(mine.tied, theirs.tied)
 
 
 def singly(gallery, protocol, rule):
@@ -119,8 +122,8 @@ def test_a_gallery_too_small_for_a_covariance_is_refused_in_one_line():
         rank_all(gallery_of(records), protocol, rule=Rule.DISCRIMINANT)
 
 
-def test_equal_distances_share_a_rank():
-    """The own disorder is as near as another one, and both are nearest: rank 1 for either."""
+def test_equal_distances_share_a_rank_and_are_counted():
+    """The own disorder is as near as another one, and both are nearest: nothing is nearer, one other is as near."""
     one, two = [1.0, 0.0, 0.0], [1.0, 1.0, 0.0]
     from tests.evaluation.worlds import VIEWS
 
@@ -134,7 +137,7 @@ def test_equal_distances_share_a_rank():
     run = Run(Experiment.FREQUENT, None, np.array([3, 4]), np.array([0, 1, 2]))
     ranked = rank_all(gallery_of(records), protocol_of(records, [run]))
     found = as_dict(gallery_of(records), ranked.runs[0].by_photo, ranked.labels, per_patient=False)
-    assert found == {("q", "B"): 1, ("q", "C"): 3, ("r", "Z"): np.inf}
+    assert found == {("q", "B"): (0, 1), ("q", "C"): (2, 0), ("r", "Z"): (np.inf, 0)}
 
 
 def test_a_restricted_gallery_reads_its_own_rows():

@@ -20,7 +20,7 @@ NOW = dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.UTC)
 
 def figures(value):
     return {
-        name: Figure(value, (value - 0.1, value + 0.1), "patient bootstrap, BCa")
+        name: Figure(value, (value - 0.1, value + 0.1), "bounded mean, Gaffke")
         for name in (*(f"top-{k}" for k in TOP), MRR)
     }
 
@@ -43,7 +43,7 @@ def report():
                 spread=dict.fromkeys(TOP, 0.0123),
             ),
         ),
-        (PatientAccuracy(Experiment.RARE, 120, 17, 0.95, 0.034, figures(0.45), figures(0.37)),),
+        (PatientAccuracy(Experiment.RARE, 120, 17, 0.95, 0.034, 0.009, figures(0.45), figures(0.37)),),
         (
             StratumAccuracy(Experiment.RARE, "ancestry", "Hakka <b>", 40, 9, figures(0.52)),
             StratumAccuracy(Experiment.RARE, "ancestry", "Amis", 3, 2, {}),
@@ -95,6 +95,15 @@ def test_every_number_is_on_the_page(report):
     assert "the right disorder came first for 45 % (35–55 %) of 120 patients" in page
     assert page.count("none found") == 3
     assert "not checked: no training manifest was given" in page
+
+
+def test_ties_are_said_where_more_than_one_test_in_a_hundred_is_tied(report):
+    said = "of the tests others are exactly as near as the right disorder"
+    assert said not in render(report, now=NOW)
+    (result,) = report.results
+    (row,) = result.per_patient
+    many = replace(report, results=(replace(result, per_patient=(replace(row, tied=0.034),)),))
+    assert f"R/R: for 3.4 % {said}; every order of them is counted as equally likely." in render(many, now=NOW)
 
 
 def test_text_is_escaped_and_few_are_too_few(report):

@@ -6,9 +6,13 @@ macro the mean over disorders of the share of their patients. A patient tested i
 mean over these splits. A disorder that the gallery does not have is a miss. A patient with several disorders is found
 when the best of them is (micro), and counts in each of them (macro).
 
-Intervals draw patients with replacement (`deciface.stats.bootstrap`, BCa). For macro every patient carries the weight
-1 / (tested patients of the disorder), so that the draw varies within disorders and in which disorders are drawn. Where
-all patients are found, or none, the bootstrap has no width to give, and the Clopper-Pearson interval stands instead.
+A label at the same distance as others counts as much as it would be found in a random order of these
+(`deciface.evaluation.places`).
+
+Intervals are over patients: binomial where every patient is found or not and weighs the same; for means of fractions
+and reciprocal ranks that of `deciface.evaluation.bounded_means`. For macro every patient carries the weight
+1 / (tested patients of the disorder), so that the shares vary within disorders and between them. Where all patients are
+found, or none, the Clopper-Pearson interval stands.
 """
 
 from __future__ import annotations
@@ -20,10 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deciface.evaluation.bounded_means import bounded_mean_ends
+from deciface.evaluation.places import alone
 from deciface.evaluation.protocol import Experiment, Protocol
 from deciface.evaluation.ranks import Ranked, RankedRun, Ranks
-from deciface.stats.bootstrap import bootstrap, by_cluster
-from deciface.stats.proportions import Interval, clopper_pearson, proportion_interval
+from deciface.evaluation.tested import by_experiment, tested_patients, values_of
+from deciface.stats.bootstrap import by_cluster
+from deciface.stats.proportions import FEWEST_FOR_WILSON, Interval, clopper_pearson, proportion_interval
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +38,8 @@ TOP = (1, 5, 10, 30)
 MRR = "MRR"
 FEWEST_PATIENTS = 10
 """Below this many patients a stratum is not given a figure."""
+TIES_WORTH_SAYING = 0.01
+"""A larger share of tied tests is said beside the figures: the network tells too few faces apart."""
 SEVERAL = "several"
 
 
@@ -87,6 +96,8 @@ class PatientAccuracy:
         Share of patients (a mean over splits) with a disorder of theirs in the gallery: no better can be had.
     chance
         Expected top-1, micro, of a ranking in random order.
+    tied
+        Share of tests, a patient in a split, whose best own label is at the same distance as labels not their own.
     micro, macro
         By name: ``top-1`` .. and ``MRR``.
     """
@@ -96,6 +107,7 @@ class PatientAccuracy:
     disorders: int
     covered: float
     chance: float
+    tied: float
     micro: Mapping[str, Figure]
     macro: Mapping[str, Figure]
 
@@ -110,32 +122,6 @@ class StratumAccuracy:
     patients: int
     disorders: int
     figures: Mapping[str, Figure]
-
-
-@dataclass(frozen=True, eq=False)
-class _Patients:
-    """Every tested patient once.
-
-    Parameters
-    ----------
-    numbers
-        (p,) patient numbers, sorted.
-    best
-        (p, columns) values of the best own label, means over runs; columns are top-k.. and MRR.
-    found
-        (p,) share of runs in which the gallery had one of their labels.
-    of, labels
-        (m,) place in `numbers` and (m,) label, of every patient and own label.
-    values
-        (m, columns).
-    """
-
-    numbers: NDArray[np.intp]
-    best: Floats
-    found: Floats
-    of: NDArray[np.intp]
-    labels: NDArray[np.intp]
-    values: Floats
 
 
 def published(
@@ -178,7 +164,7 @@ def per_patient(
     """Micro and macro with intervals over patients, coverage and mean reciprocal rank, for every experiment."""
     rows = []
     for experiment, runs in by_experiment(ranked).items():
-        people = _patients(runs, top)
+        people = tested_patients(runs, top)
         weights = 1.0 / np.bincount(people.labels)[people.labels]
         names = names_of(top)
         micro = figures_of(people.best, np.ones(len(people.best)), np.arange(len(people.best)), seed, replicates)
@@ -190,6 +176,7 @@ def per_patient(
                 len(np.unique(people.labels)),
                 float(people.found.mean()),
                 float(np.mean([_chance(run, protocol) for run in runs])),
+                float(people.tied.mean()),
                 dict(zip(names, micro, strict=True)),
                 dict(zip(names, macro, strict=True)),
             )
@@ -220,7 +207,7 @@ def by_stratum(
     """
     rows = []
     for experiment, runs in by_experiment(ranked).items():
-        people = _patients(runs, top)
+        people = tested_patients(runs, top)
         photos = np.unique(np.concatenate([run.run.test for run in runs]))
         for by, of_photo in strata.items():
             stratum = _stratum_of(people.numbers, photos, owners, of_photo)
@@ -230,7 +217,7 @@ def by_stratum(
                 figures: dict[str, Figure] = {}
                 if len(mine) >= FEWEST_PATIENTS:
                     values = people.best[mine]
-                    found = figures_of(values, np.ones(len(mine)), np.arange(len(mine)), seed, replicates, exact=True)
+                    found = figures_of(values, np.ones(len(mine)), np.arange(len(mine)), seed, replicates)
                     figures = dict(zip(names_of(top), found, strict=True))
                 disorders = len(np.unique(people.labels[entries]))
                 rows.append(StratumAccuracy(experiment, by, name, len(mine), disorders, figures))
@@ -242,73 +229,33 @@ def names_of(top: Sequence[int]) -> list[str]:
     return [*(f"top-{k}" for k in top), MRR]
 
 
-def by_experiment(ranked: Ranked) -> dict[Experiment, list[RankedRun]]:
-    """Runs of each experiment."""
-    found: dict[Experiment, list[RankedRun]] = {}
-    for run in ranked.runs:
-        found.setdefault(run.run.experiment, []).append(run)
-    return found
-
-
-def values_of(rank: Floats, top: Sequence[int]) -> Floats:
-    """(m,) ranks -> (m, columns): within top-k, and the reciprocal, which is 0 for what is absent."""
-    return np.column_stack([*(rank <= k for k in top), 1.0 / rank]).astype(np.float64)
-
-
 def _macro(ranks: Ranks, top: Sequence[int]) -> Floats:
     _, of = np.unique(ranks.label, return_inverse=True)
-    hits = by_cluster(np.column_stack([values_of(ranks.rank, top)[:, :-1], np.ones(len(of))]), of)
+    values = values_of(alone(ranks.rank, ranks.tied), top)[:, :-1]
+    hits = by_cluster(np.column_stack([values, np.ones(len(of))]), of)
     macro: Floats = (hits[:, :-1] / hits[:, -1:]).mean(axis=0)
     return macro
 
 
-def _patients(runs: Sequence[RankedRun], top: Sequence[int]) -> _Patients:
-    """Means over the runs in which each patient was tested."""
-    query = np.concatenate([run.by_patient.query for run in runs])
-    label = np.concatenate([run.by_patient.label for run in runs])
-    rank = np.concatenate([run.by_patient.rank for run in runs])
-    number = np.repeat(np.arange(len(runs)), [len(run.by_patient.query) for run in runs])
-    tested, first = np.unique(np.column_stack([query, number]), axis=0, return_inverse=True)
-    best = np.full(len(tested), np.inf)
-    np.minimum.at(best, first.ravel(), rank)
-    numbers, of_test = np.unique(tested[:, 0], return_inverse=True)
-    sums = by_cluster(np.column_stack([values_of(best, top), np.isfinite(best), np.ones(len(best))]), of_test)
-    pairs, of_pair = np.unique(np.column_stack([query, label]), axis=0, return_inverse=True)
-    each = by_cluster(np.column_stack([values_of(rank, top), np.ones(len(rank))]), of_pair.ravel())
-    means = sums[:, :-1] / sums[:, -1:]
-    return _Patients(
-        numbers,
-        means[:, :-1],
-        means[:, -1],
-        np.searchsorted(numbers, pairs[:, 0]),
-        pairs[:, 1],
-        each[:, :-1] / each[:, -1:],
-    )
-
-
-def figures_of(
-    values: Floats, weights: Floats, patients: NDArray[np.intp], seed: int, replicates: int, *, exact: bool = False
-) -> list[Figure]:
-    """Weighted means of (m, columns) values with an interval over patients; `exact`: of 0 and 1 the binomial one."""
-    sums = by_cluster(
-        np.column_stack([values * weights[:, None], np.repeat(weights[:, None], values.shape[1], 1)]), patients
-    )
-    k, n = values.shape[1], len(sums)
-    means = sums[:, :k].sum(axis=0) / sums[:, k:].sum(axis=0)
-    ends = bootstrap(sums, seed=seed, replicates=replicates).bca if n > 1 else None
+def figures_of(values: Floats, weights: Floats, patients: NDArray[np.intp], seed: int, replicates: int) -> list[Figure]:
+    """Weighted means of (m, columns) values with an interval over patients; of counts of patients the binomial one."""
+    sums = by_cluster(np.column_stack([values * weights[:, None], weights]), patients)
+    totals, weight = sums[:, :-1], sums[:, -1]
+    n, alike = len(sums), bool(np.allclose(weight, weight[0]))
+    each = totals / weight[:, None]
+    counts = np.all(np.isclose(each, np.round(each), rtol=0, atol=1e-9), axis=0)
+    ends = bounded_mean_ends(totals, weight, seed=seed, replicates=replicates) if n > 1 else None
     figures = []
-    for j, mean in enumerate(means.tolist()):
-        binary = bool(np.isin(values[:, j], (0.0, 1.0)).all())
-        if mean in (0.0, 1.0) or bool(np.isclose(mean, 1.0, atol=1e-12)):
+    for j, mean in enumerate((totals.sum(axis=0) / weight.sum()).tolist()):
+        if abs(mean - round(mean)) < 1e-12:
             figures.append(Figure(float(round(mean)), clopper_pearson(round(mean) * n, n), "Clopper-Pearson"))
-        elif binary and exact:
-            hits = round(mean * n)
-            method = "Wilson" if n >= 20 else "Clopper-Pearson"
-            figures.append(Figure(mean, proportion_interval(hits, n), method))
+        elif counts[j] and alike:
+            method = "Wilson" if n >= FEWEST_FOR_WILSON else "Clopper-Pearson"
+            figures.append(Figure(mean, proportion_interval(round(mean * n), n), method))
         elif ends is None:
             figures.append(Figure(mean))
         else:
-            figures.append(Figure(mean, (float(ends[j, 0]), float(ends[j, 1])), "patient bootstrap, BCa"))
+            figures.append(Figure(mean, (float(ends[j, 0]), float(ends[j, 1])), "bounded mean, Gaffke"))
     return figures
 
 

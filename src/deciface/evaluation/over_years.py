@@ -4,10 +4,12 @@
 figure is the mean over patients, and its interval draws patients with replacement. Patients of two bands are in both.
 
 **Over the years**: patients with photos at least `LEAST_SPAN_YEARS` apart. Their change is the logarithm to base 2 of
-the rank of their own disorder in the oldest photo less that in the youngest: -1 is half the rank. Age, not who they
-are, differs between the two, and disorders that become harder to see count against those that become easier. The
-p-value flips the signs of the patients' changes (exact while all patterns are few), which would be as likely as not if
-age changed nothing; over the disorders it is adjusted by Holm's method (Scand J Statist 6:65, 1979).
+the rank of their own disorder at the oldest age less that at the youngest: -1 is half the rank. Of several photos of
+one age it is the geometric mean, so that none is chosen by its rank. Age, not who they are, differs between the two,
+and disorders that become harder to see count against those that become easier. The p-value flips the signs of the
+patients' changes (exact while all patterns are few), which would be as likely as not if age changed nothing; the
+interval is what that test does not reject (`deciface.evaluation.mean_change`). Over the disorders p is adjusted by
+Holm's method (Scand J Statist 6:65, 1979).
 """
 
 from __future__ import annotations
@@ -18,20 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deciface.evaluation.accuracy import (
-    FEWEST_PATIENTS,
-    TOP,
-    Figure,
-    by_experiment,
-    figures_of,
-    names_of,
-    values_of,
-)
+from deciface.evaluation.accuracy import FEWEST_PATIENTS, TOP, Figure, figures_of, names_of
+from deciface.evaluation.mean_change import mean_change
+from deciface.evaluation.places import alone
 from deciface.evaluation.protocol import Experiment
 from deciface.evaluation.ranks import Ranked, RankedRun
+from deciface.evaluation.tested import by_experiment, tests_of, values_of
 from deciface.space.restriction import AGE_BANDS_YEARS
-from deciface.stats.bootstrap import bootstrap, by_cluster
-from deciface.stats.permutation import Alternative, Null, p_value, sign_flips
+from deciface.stats.bootstrap import by_cluster
 from deciface.stats.proportions import Interval
 
 LEAST_SPAN_YEARS = 1.0
@@ -74,9 +70,10 @@ class BandAccuracy:
 
 @dataclass(frozen=True, slots=True)
 class PatientOverYears:
-    """Photos of one patient, youngest first: ages in years, and the rank of their own disorder in each.
+    """Photos of one patient, youngest first: different ages in years, and the rank of their own disorder at each.
 
-    Ranks are geometric means over the splits in which the photo was tested.
+    Ranks are geometric means: over the photos of that age, of each over the splits in which it was tested, and where
+    other disorders are at the same distance over the places of a random order.
     """
 
     patient: str
@@ -106,8 +103,8 @@ class ChangeOverYears:
     patients, median_span_years
         How many, and how far apart their photos are.
     change, interval
-        Mean doublings of the rank, below 0 where age helps, with its 95 % interval (patients drawn with replacement,
-        BCa); None below `FEWEST_OVER_YEARS` patients, as `p`.
+        Mean doublings of the rank, below 0 where age helps, with its 95 % interval: the means that flipping signs does
+        not reject, which leaves out 0 where p is at most .05. None below `FEWEST_OVER_YEARS` patients, as `p`.
     p, adjusted_p
         Of no change, and the same adjusted for the number of disorders asked about; that of all disorders is not.
     """
@@ -152,7 +149,7 @@ def over_years(
     owners, patients
         (n,) `Gallery.patient_of_row`, and the patients' ids by these numbers.
     seed, replicates
-        Of bootstrap and sampled sign flips.
+        Of intervals by age and sampled sign flips.
     """
     ages = np.array([np.nan if age is None else age for age in ages_years], np.float64)
     by_age: list[BandAccuracy] = []
@@ -162,7 +159,7 @@ def over_years(
         by_age += _by_age(experiment, runs, ages, owners, top, seed, replicates)
         mine = _patients(runs, ages, owners, patients, ranked.labels)
         people += [(experiment, person) for person in mine]
-        changes += _changes(experiment, mine, seed, replicates)
+        changes += _changes(experiment, mine, seed)
     return OverYears(tuple(by_age), tuple(people), tuple(changes))
 
 
@@ -193,13 +190,9 @@ def _by_age(
 
 def _values_of_photos(runs: Sequence[RankedRun], top: Sequence[int]) -> tuple[Indices, Floats]:
     """(p,) tested photos and (p, columns) values of the best own label of each, means over the runs."""
-    query = np.concatenate([run.by_photo.query for run in runs])
-    number = np.repeat(np.arange(len(runs)), [len(run.by_photo.query) for run in runs])
-    tested, first = np.unique(np.column_stack([query, number]), axis=0, return_inverse=True)
-    best = np.full(len(tested), np.inf)
-    np.minimum.at(best, first.ravel(), np.concatenate([run.by_photo.rank for run in runs]))
-    photos, of = np.unique(tested[:, 0], return_inverse=True)
-    sums = by_cluster(np.column_stack([values_of(best, top), np.ones(len(best))]), of)
+    tested, best = tests_of(runs, per_patient=False)
+    photos, of = np.unique(tested, return_inverse=True)
+    sums = by_cluster(np.column_stack([values_of(best, top), np.ones(len(tested))]), of)
     return photos, sums[:, :-1] / sums[:, -1:]
 
 
@@ -210,26 +203,25 @@ def _patients(
     query = np.concatenate([run.by_photo.query for run in runs])
     label = np.concatenate([run.by_photo.label for run in runs])
     rank = np.concatenate([run.by_photo.rank for run in runs])
+    tied = np.concatenate([run.by_photo.tied for run in runs])
     known = np.isfinite(rank) & np.isfinite(ages[query])
+    doublings = alone(rank[known], tied[known]).expected(lambda place: np.log2(place)[:, None])
     pairs, of = np.unique(np.column_stack([query[known], label[known]]), axis=0, return_inverse=True)
-    sums = by_cluster(np.column_stack([np.log2(rank[known]), np.ones(int(known.sum()))]), of.ravel())
-    found: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    sums = by_cluster(np.column_stack([doublings, np.ones(len(doublings))]), of.ravel())
+    found: dict[tuple[int, int], dict[float, list[float]]] = {}
     for (photo, own), (total, times) in zip(pairs.tolist(), sums.tolist(), strict=True):
-        found.setdefault((int(owners[photo]), own), []).append((float(ages[photo]), float(2.0 ** (total / times))))
+        by_age = found.setdefault((int(owners[photo]), own), {})
+        by_age.setdefault(float(ages[photo]), []).append(total / times)
     people = []
     for (patient, own), theirs in sorted(found.items()):
-        in_order = sorted(theirs)
-        person = PatientOverYears(
-            patients[patient], labels[own], tuple(age for age, _ in in_order), tuple(rank for _, rank in in_order)
-        )
+        of_age = {age: float(2.0 ** np.mean(theirs[age])) for age in sorted(theirs)}
+        person = PatientOverYears(patients[patient], labels[own], tuple(of_age), tuple(of_age.values()))
         if person.span_years >= LEAST_SPAN_YEARS:
             people.append(person)
     return people
 
 
-def _changes(
-    experiment: Experiment, people: Sequence[PatientOverYears], seed: int, replicates: int
-) -> list[ChangeOverYears]:
+def _changes(experiment: Experiment, people: Sequence[PatientOverYears], seed: int) -> list[ChangeOverYears]:
     """Of all, a patient with two disorders with the mean of both; and of every disorder, p adjusted over these."""
     if not people:
         return []
@@ -240,9 +232,9 @@ def _changes(
         disorders.setdefault(person.disorder, []).append(person)
     means = np.array([np.mean([one.change for one in own]) for own in everybody.values()])
     spans = [own[0].span_years for own in everybody.values()]
-    whole = _change(experiment, "", means, spans, seed, replicates)
+    whole = _change(experiment, "", means, spans, seed)
     rows = [
-        _change(experiment, name, np.array([p.change for p in own]), [p.span_years for p in own], seed, replicates)
+        _change(experiment, name, np.array([p.change for p in own]), [p.span_years for p in own], seed)
         for name, own in sorted(disorders.items())
     ]
     adjusted = holm([row.p for row in rows if row.p is not None])
@@ -266,22 +258,13 @@ def _changes(
 
 
 def _change(
-    experiment: Experiment, disorder: str, changes: Floats, spans: Sequence[float], seed: int, replicates: int
+    experiment: Experiment, disorder: str, changes: Floats, spans: Sequence[float], seed: int
 ) -> ChangeOverYears:
     span, n = float(np.median(spans)), len(changes)
     if n < FEWEST_OVER_YEARS:
         return ChangeOverYears(experiment, disorder, n, span, None, None, None, None)
-    signs = sign_flips(n, rng=np.random.default_rng(seed))
-    p = p_value(
-        float(changes.mean()),
-        signs.rows @ changes / n,
-        of=Null.ALL if signs.complete else Null.SAMPLED,
-        alternative=Alternative.ABSOLUTE,
-    ).p
-    ends = bootstrap(np.column_stack([changes, np.ones(n)]), seed=seed, replicates=replicates).bca[0]
-    return ChangeOverYears(
-        experiment, disorder, n, span, float(changes.mean()), (float(ends[0]), float(ends[1])), p, None
-    )
+    found = mean_change(changes, seed=seed)
+    return ChangeOverYears(experiment, disorder, n, span, found.value, found.interval, found.p, None)
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -1,13 +1,15 @@
 """Where the own disorder of every test stands in its gallery: all tests at once, by matrix products.
 
 The distances are those of `deciface.space.rank`, computed in float64 from float32 vectors and rounded to 6 decimals, so
-that the same ties are ties. A rank is 1 + the number of disorders that are strictly nearer: equal distances share a
-rank, as everywhere in DeciFace. Distances of all tests and all photos are computed once and serve every run; only the
+that the same ties are ties. A rank is 1 + the number of disorders that are strictly nearer, as everywhere in DeciFace;
+how many others are at the same distance is kept beside it, so that no accuracy is owed to a tie
+(`deciface.evaluation.places`). Distances of all tests and all photos are computed once and serve every run; only the
 choice of columns differs (`deciface.evaluation.group_distances`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,12 +38,15 @@ class Ranks:
     label
         (m,) number in `Ranked.labels`.
     rank
-        (m,) from 1; infinite where the gallery has no patient with that label.
+        (m,) 1 + the labels strictly nearer; infinite where the gallery has no patient with that label.
+    tied
+        (m,) other labels at the same distance; 0 where the rank is infinite.
     """
 
     query: Indices
     label: Indices
     rank: Floats
+    tied: Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +137,7 @@ def _joined(parts: Sequence[Ranks]) -> Ranks:
         np.concatenate([part.query for part in parts])[order],
         np.concatenate([part.label for part in parts])[order],
         np.concatenate([part.rank for part in parts])[order],
+        np.concatenate([part.tied for part in parts])[order],
     )
 
 
@@ -204,13 +210,15 @@ def _ranks_of(
 
 
 def _own_ranks(gallery: Gallery, rows: Indices, queries: Indices, found: Floats, *, per_patient: bool) -> Ranks:
-    """Count what is strictly nearer than each query's own labels; `found` (q, labels)."""
+    """Count what is nearer than each query's own labels, and what is as near; `found` (q, labels)."""
     query, label = own_labels(gallery, rows, per_patient=per_patient)
     sorter = np.argsort(queries, kind="stable")
     line = sorter[np.searchsorted(queries, query, sorter=sorter)]
-    own = found[line, label]
-    place = 1.0 + np.count_nonzero(found[line] < own[:, None], axis=1)
-    return Ranks(query, label, np.where(np.isfinite(own), place, np.inf))
+    own, every = found[line, label][:, None], found[line]
+    known = np.isfinite(own[:, 0])
+    rank = 1.0 + np.count_nonzero(every < own, axis=1)
+    tied = np.count_nonzero(every == own, axis=1) - 1
+    return Ranks(query, label, np.where(known, rank, np.inf), np.where(known, tied, 0))
 
 
 def _one_by_one(gallery: Gallery, run: Run, rule: Rule, tell: Callable[[int], None]) -> tuple[Ranks, Ranks]:
@@ -221,18 +229,21 @@ def _one_by_one(gallery: Gallery, run: Run, rule: Rule, tell: Callable[[int], No
     for per_patient in (False, True):
         numbers = gallery.patient_of_row if per_patient else np.arange(len(gallery))
         query, label = own_labels(gallery, run.test, per_patient=per_patient)
-        places: dict[int, dict[str, int]] = {}
+        ranks: dict[int, dict[str, int]] = {}
         for number in np.unique(query).tolist():
             rows = run.test[numbers[run.test] == number]
-            places[number] = _places(gallery, among, rows, run, rule)
+            ranks[number] = _ranks_by_label(gallery, among, rows, run, rule)
             tell(0 if per_patient else 1)
         keys = gallery.by_disorder.keys
-        ranks = [places[q].get(keys[k], np.inf) for q, k in zip(query.tolist(), label.tolist(), strict=True)]
-        found.append(Ranks(query, label, np.array(ranks, np.float64)))
+        sharing = {number: Counter(of.values()) for number, of in ranks.items()}
+        mine = [(q, ranks[q].get(keys[k])) for q, k in zip(query.tolist(), label.tolist(), strict=True)]
+        rank_of_own = np.array([np.inf if own is None else own for _, own in mine], np.float64)
+        tied = np.array([0 if own is None else sharing[q][own] - 1 for q, own in mine], np.intp)
+        found.append(Ranks(query, label, rank_of_own, tied))
     return found[0], found[1]
 
 
-def _places(gallery: Gallery, among: Gallery, rows: Indices, run: Run, rule: Rule) -> dict[str, int]:
+def _ranks_by_label(gallery: Gallery, among: Gallery, rows: Indices, run: Run, rule: Rule) -> dict[str, int]:
     """Rank of every disorder for one query."""
     encodings = [
         Encoding(

@@ -11,6 +11,7 @@ from deciface.cases import RESEARCH_USE_ONLY
 from deciface.evaluation.accuracy import (
     FEWEST_PATIENTS,
     MRR,
+    TIES_WORTH_SAYING,
     TOP,
     Figure,
     PatientAccuracy,
@@ -61,7 +62,7 @@ class EvaluationReport:
     results, leakage, composition
         The tables.
     splits, seed, replicates
-        How tests were chosen, and of the bootstrap.
+        How tests were chosen, and of the intervals that are drawn.
     provenance
         Pairs of label and value.
     """
@@ -105,7 +106,7 @@ def render(report: EvaluationReport, *, now: dt.datetime) -> str:
 
 
 def _summary(report: EvaluationReport, result: ReportedRule) -> list[str]:
-    """One sentence per experiment."""
+    """One sentence per experiment, and one more where ties are so many that they should be known."""
     said = []
     for row in result.per_patient:
         first, tenth = row.micro["top-1"], row.micro["top-10"]
@@ -114,6 +115,11 @@ def _summary(report: EvaluationReport, result: ReportedRule) -> list[str]:
             f"and was among the first ten for {_percent(tenth)}; a random order would put it first for "
             f"{100 * row.chance:.1f} %"
         )
+        if row.tied > TIES_WORTH_SAYING:
+            said.append(
+                f"{row.experiment}: for {100 * row.tied:.1f} % of the tests others are exactly as near as the right "
+                f"{report.target}; every order of them is counted as equally likely"
+            )
     return said
 
 

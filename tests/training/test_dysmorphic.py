@@ -111,12 +111,13 @@ def test_a_run_is_cut_and_goes_on_to_the_same_encoder(shared_data, tmp_path):
     import datetime as dt
 
     from deciface.simulate.training_set import TrainingSet, read_training_set
-    from deciface.workflows.training_dysmorphic import MODEL_FILE, REPORT_FILE, Plan, parts_of, train_dysmorphic
+    from deciface.workflows.cross_fitted import REPORT_FILE, Plan, parts_of
+    from deciface.workflows.training_dysmorphic import MODEL_FILE, train_dysmorphic
 
     faces = shared_data / "faces"
     training = read_training_set(faces / "london", faces / "london_info.csv")
-    plan = Plan(folds=2, people=24, shots=4, photo_shots=0, epochs=2, batch=16)
-    parts = parts_of(training, plan)
+    plan = Plan(folds=2, people=24, shots=4, photo_shots=0, epochs=2, rate=2e-3, batch=16)
+    parts = parts_of(training, plan.folds)
     held_out = [i for part in parts[1:] for i in part.held_out]
     assert sorted(held_out) == list(range(len(training.photos))), "everybody is held out once"
     assert all(not set(part.kept) & set(part.held_out) for part in parts)

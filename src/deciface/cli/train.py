@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from deciface.cli.output import emit, progress
+from deciface.cli.train_cross_fitted import dysmorphic, landmarks
 from deciface.cli.train_deepgestalt import deepgestalt
-from deciface.cli.train_dysmorphic import dysmorphic
 from deciface.cli.train_gestaltmatcher import gestaltmatcher
 
 app = typer.Typer(help="Learn models from photos.", no_args_is_help=True)
 app.command("gestaltmatcher")(gestaltmatcher)
 app.command("deepgestalt")(deepgestalt)
 app.command("dysmorphic")(dysmorphic)
+app.command("landmarks")(landmarks)
 
 
 @app.command("occlusion")

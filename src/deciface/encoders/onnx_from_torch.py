@@ -203,9 +203,15 @@ def _pool(kind: str) -> Callable[[_Writer, Any], str]:
 
 
 def _plain(kind: str) -> Callable[[_Writer, Any], str]:
+    """Element by element; a number among the inputs becomes a weight."""
+
     def translated(writer: _Writer, node: Any) -> str:  # noqa: ANN401
-        inputs = [a for a in node.args if hasattr(a, "op")]
-        return writer.layer(kind, [writer.input(a) for a in inputs], node)
+        inputs = []
+        for place, given in enumerate(node.args):
+            number = isinstance(given, int | float)
+            value = np.array(given, np.float32) if number else None
+            inputs.append(writer.weight(f"{node.name}.{place}", value) if value is not None else writer.input(given))
+        return writer.layer(kind, inputs, node)
 
     return translated
 
@@ -215,7 +221,40 @@ def _concatenated(writer: _Writer, node: Any) -> str:  # noqa: ANN401
 
 
 def _flatten(writer: _Writer, node: Any) -> str:  # noqa: ANN401
-    return writer.layer("Flatten", [writer.input(node.args[0])], node, axis=int(_argument(node, 1, 1)))
+    axis = int(_argument(node, 1, 1))
+    if axis == 1:
+        return writer.layer("Flatten", [writer.input(node.args[0])], node, axis=1)
+    shape = writer.weight(f"{node.name}.shape", np.array([0] * axis + [-1], np.int64))  # 0: as it is
+    return writer.layer("Reshape", [writer.input(node.args[0]), shape], node)
+
+
+def _softmax(writer: _Writer, node: Any) -> str:  # noqa: ANN401
+    return writer.layer("Softmax", [writer.input(node.args[0])], node, axis=int(node.args[1]))
+
+
+def _sum(writer: _Writer, node: Any) -> str:  # noqa: ANN401
+    axes = writer.weight(f"{node.name}.axes", np.array(node.args[1], np.int64))
+    keep = int(bool(_argument(node, 2, False)))  # noqa: FBT003 - torch's own default
+    return writer.layer("ReduceSum", [writer.input(node.args[0]), axes], node, keepdims=keep)
+
+
+def _clamp(writer: _Writer, node: Any) -> str:  # noqa: ANN401
+    """A lower bound alone."""
+    least = writer.weight(f"{node.name}.least", np.array(node.args[1], np.float32))
+    return writer.layer("Max", [writer.input(node.args[0]), least], node)
+
+
+def _grow(writer: _Writer, node: Any) -> str:  # noqa: ANN401
+    """Repeat pixels by whole numbers."""
+    scales = writer.weight(f"{node.name}.scales", np.array([1, 1, *node.args[2]], np.float32))
+    return writer.layer(
+        "Resize",
+        [writer.input(node.args[0]), "", scales],
+        node,
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
 
 
 def _mean(writer: _Writer, node: Any) -> str:  # noqa: ANN401
@@ -258,4 +297,10 @@ _LAYERS: dict[str, Callable[[_Writer, Any], str]] = {
     "aten.mean.dim": _mean,
     "aten.pad.default": _pad,
     "aten.view.default": _view,
+    "aten.sub.Tensor": _plain("Sub"),
+    "aten.log.default": _plain("Log"),
+    "aten.softmax.int": _softmax,
+    "aten.sum.dim_IntList": _sum,
+    "aten.clamp.default": _clamp,
+    "aten.upsample_nearest2d.vec": _grow,
 }

@@ -79,8 +79,8 @@ def _network_class() -> Any:  # noqa: ANN401 - a class that exists only once PyT
             y, x = torch.meshgrid(cells, cells, indexing="ij")
             # From the middle and in tens of px: squares of what is near 0 keep their digits.
             middle = (INPUT_PX - 1) / 2
-            self.register_buffer("x", (x.reshape(1, 1, -1) - middle) / 10, persistent=False)
-            self.register_buffer("y", (y.reshape(1, 1, -1) - middle) / 10, persistent=False)
+            self.register_buffer("x", (x.reshape(1, 1, -1) - middle) / 10)
+            self.register_buffer("y", (y.reshape(1, 1, -1) - middle) / 10)
             self.points = points
 
         def forward(self, crops: Any) -> Any:  # noqa: ANN401 - tensors

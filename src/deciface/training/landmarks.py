@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.encoders.iresnet import import_torch
+from deciface.encoders.onnx_from_torch import onnx_from_torch
 from deciface.errors import InputError, OptionError
 from deciface.simulate.template import Points, mirror_order
 from deciface.training.crop_changes import CropChanges, as_input, changed_crops
@@ -128,3 +129,8 @@ def landmark_recipe(
     return Recipe(
         (stage,), patience=epochs, weight_decay=0.02, seed=seed, threads=threads, device=device, mixed=mixed
     )
+
+
+def landmarks_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:  # noqa: ANN401 - a torch.nn.Module
+    """Write the trained network: (n, 3, 160, 160) RGB / 255 to (n, points, 4), see `build_landmarks`."""
+    return onnx_from_torch(network, (3, INPUT_PX, INPUT_PX), metadata=metadata)

@@ -1,4 +1,4 @@
-"""The page of a run of ``deciface-dysmorphic``: curves of the parts that are finished, and who was held out of each."""
+"""The page of a cross-fitted run: curves of the parts that are finished, and who was held out of each."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from deciface.simulate.training_set import TrainingSet
 from deciface.training.loop import Epoch
 from deciface.training.manifest import RUN_FILE
 
-FLATTERING = (
-    "The simulated people of the curves chose the epoch and are of the same appearance model as those learnt from."
-)
-NEVER_ON_PATIENTS = "Planted features are not patients: what the encoder does on patients is not known."
 
-
-def dysmorphic_report(
-    training: TrainingSet, folder: Path, document: Mapping[str, Any], card: ModelCard
+def cross_fitted_report(
+    training: TrainingSet,
+    folder: Path,
+    document: Mapping[str, Any],
+    card: ModelCard,
+    *,
+    tested_by: str,
+    limits: tuple[str, ...],
 ) -> TrainingReport:
     """Put the finished parts of a run together for its page.
 
@@ -37,7 +38,9 @@ def dysmorphic_report(
     document
         Its manifest.
     card
-        Of one part's encoder.
+        Of one part's model.
+    tested_by, limits
+        Where people held out are tested, and what the page does not say.
     """
     plan = document["plan"]
     runs = {name: json.loads((folder / name / RUN_FILE).read_text("utf-8")) for name in finished(folder, document)}
@@ -49,7 +52,6 @@ def dysmorphic_report(
             facts=(
                 ("photographed people", f"{total:,}"),
                 ("simulated people a part", f"{plan['people']:,}"),
-                ("features", f"{len(document['features'])}"),
             ),
             notices=tuple(notice for notice in document["notices"] if notice != RESEARCH_USE_ONLY),
             provenance=(
@@ -70,11 +72,9 @@ def dysmorphic_report(
         ),
         curves=tuple(Curves(name, _epochs(run["epochs"])) for name, run in runs.items()),
         held_out=(),
-        held_out_elsewhere=(
-            "People held out of a fold are tested by deciface bench dysmorphic, each by the part that never saw them."
-        ),
+        held_out_elsewhere=tested_by,
         recipe=(
-            ("features", ", ".join(document["features"]).replace("_", " ")),
+            *((name, ", ".join(document[name]).replace("_", " ")) for name in ("features",) if name in document),
             ("shown", f"each simulated person {plan['shots']} times, each photo {plan['photo_shots']} times"),
             ("epochs", f"{plan['epochs']} at {plan['rate']:g}, falling as a cosine"),
             ("batch", str(plan["batch"])),
@@ -86,12 +86,12 @@ def dysmorphic_report(
             ("trained on", card.trained_on),
             ("intended use", card.intended_use),
         ),
-        limits=(FLATTERING, NEVER_ON_PATIENTS),
+        limits=limits,
     )
 
 
 def finished(folder: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the parts that have their encoder."""
+    """Names of the parts that have their model."""
     return tuple(name for name in document["parts"] if any((folder / name).glob("*.onnx")))
 
 

@@ -60,15 +60,17 @@ def test_a_photo_to_be_retaken_is_said_before_the_ranking(small_cohort, small_wo
     assert said < next(k for k, line in enumerate(lines) if line.startswith("disorders by"))
 
 
-def test_a_second_encoder_is_named_and_can_be_left_out(small_cohort, small_workspace, model_store, tmp_path):
+def test_a_second_encoder_is_named_and_never_mixed_in_unasked(small_cohort, small_workspace, model_store, tmp_path):
     shutil.copytree(small_workspace, tmp_path / "two")
     with Workspace.open(tmp_path / "two") as workspace:
         done = import_table(small_cohort.cases, workspace, store=model_store, ensemble="geometry")
         assert (done.photos, done.already_there, done.encodings) == (0, 8, 8)
-    both = open_gallery(tmp_path / "two")
-    assert {view.model for view in both.views} == {"dlib-resnet", "geometry"}
-    only = open_gallery(tmp_path / "two", models=["dlib-resnet"])
-    assert {view.model for view in only.views} == {"dlib-resnet"}
+    said: list[str] = []
+    usual = open_gallery(tmp_path / "two", say=said.append)
+    assert {view.model for view in usual.views} == {"dlib-resnet"}
+    assert said == ["encoder: dlib-resnet; also there and not used: geometry (choose by --model)"]
+    for models in (["geometry"], ["dlib-resnet", "geometry"]):
+        assert {view.model for view in open_gallery(tmp_path / "two", models=models).views} == set(models)
 
 
 def test_simulated_people_are_called_so_everywhere(small_cohort, small_workspace, encoder):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _Where = Annotated[Path | None, typer.Option("--gallery", help="A workspace, or a file of encodings.")]
 _Workspace = Annotated[Path | None, typer.Option("--workspace", envvar="DECIFACE_WORKSPACE")]
 _Cases = Annotated[Path | None, typer.Option("--cases", help="Case table of a file of encodings.")]
-_Models = Annotated[list[str] | None, typer.Option("--model", help="Use only these encoders; repeat it.")]
+_Models = Annotated[list[str] | None, typer.Option("--model", "--encoder", help="Use only these encoders; repeat it.")]
 _Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random; the same seed, the same answer.")]
 _Folder = Annotated[Path | None, typer.Option("-o", "--output", help="Folder for tables and a picture.")]
 _Report = Annotated[Path | None, typer.Option("--report", help="Write a self-contained HTML report.")]
@@ -38,7 +39,7 @@ _COHORT = "p1,p2,p3 or gene:SYMBOL or disorder:ID."
 def _opened(gallery: Path | None, workspace: Path | None, cases: Path | None, models: list[str] | None) -> Gallery:
     from deciface.workflows.galleries import open_gallery
 
-    return open_gallery(gallery or workspace_folder(workspace), cases=cases, models=models)
+    return open_gallery(gallery or workspace_folder(workspace), cases=cases, models=models, say=note)
 
 
 def _asked(opened: Gallery, gallery: Path | None, workspace: Path | None, *about: str, **settings: object) -> Asked:
@@ -88,7 +89,7 @@ def rank(
         asked = _asked(opened, gallery, workspace, who, listed=top, published_cut=published_cut)
         write_ranking_report(answer, report, asked=asked, now=dt.datetime.now(dt.UTC))
         note(f"report: {report}")
-    emit(answer.as_document(), "\n".join(_lines_of_rules(answer)), json=json)
+    _tell(opened, answer.as_document(), _lines_of_rules(answer), json=json)
 
 
 def _lines_of_rules(answer: SideBySide) -> list[str]:
@@ -113,6 +114,12 @@ def _lines_of_rules(answer: SideBySide) -> list[str]:
     if first.unverified:
         lines.append(f"not verified: weights or crops of {', '.join(first.unverified)} are unknown on both sides")
     return [*lines, f"compared with: {first.composition.patients} people, {first.composition.photos} photos"]
+
+
+def _tell(opened: Gallery, document: Mapping[str, Any], lines: Sequence[str], *, json: bool) -> None:
+    """Print an answer, with the views that it rests on."""
+    views = [str(view) for view in opened.views]
+    emit({**document, "views": views}, "\n".join([*lines, f"encoder: {', '.join(views)}"]), json=json)
 
 
 def _heading(*, simulated: bool) -> list[str]:
@@ -150,7 +157,7 @@ def matrix(
         asked = _asked(opened, gallery, workspace, cohort)
         write_matrix_report(pairs, report, asked=asked, now=dt.datetime.now(dt.UTC))
         note(f"report: {report}")
-    emit(matrices_document(pairs, files, digest=opened.digest), "\n".join(lines), json=json)
+    _tell(opened, matrices_document(pairs, files, digest=opened.digest), lines, json=json)
 
 
 def clusters(
@@ -188,7 +195,7 @@ def clusters(
         write_clusters_report(found, matches, report, asked=asked, resamples=resamples, now=now)
         note(f"report: {report}")
     document = clusters_document(found, matches, files, digest=opened.digest, seed=seed)
-    emit(document, "\n".join(lines), json=json)
+    _tell(opened, document, lines, json=json)
 
 
 def _lines_of_clusters(found: Clusters, matches: Matches) -> list[str]:
@@ -251,7 +258,7 @@ def cohort_test(
             asked = _asked(opened, gallery, workspace, cohort, against, prior=prior, seed=seed)
             write_comparison_report(compared, report, asked=asked, seed=seed, now=dt.datetime.now(dt.UTC))
             note(f"report: {report}")
-        emit(comparison_document(compared, seed=seed), "\n".join(_lines_of_comparison(compared)), json=json)
+        _tell(opened, comparison_document(compared, seed=seed), _lines_of_comparison(compared), json=json)
         return
     row = PatientRow.FIRST_PHOTO if first_photo else PatientRow.MEAN
     found = run(opened, patients, rng=rng, row=row, match=match or (), draws=draws)
@@ -261,20 +268,22 @@ def cohort_test(
         asked = _asked(opened, gallery, workspace, cohort, matched=", ".join(match or ()), draws=draws, seed=seed)
         write_test_report(found, report, asked=asked, now=dt.datetime.now(dt.UTC))
         note(f"report: {report}")
-    emit(cohort_document(found, seed=seed), "\n".join(_lines_of_test(found)), json=json)
+    _tell(opened, cohort_document(found, seed=seed), _lines_of_test(found), json=json)
 
 
 def _lines_of_test(found: CohortTest) -> list[str]:
     p = found.p
     low, high = found.null_range
+    low_p, high_p = p.interval
+    interval = "" if low_p == high_p else f"; 95 % interval {low_p:.4g} to {high_p:.4g}"
     matched = f", matched by {', '.join(found.matched)}" if found.matched else ""
     lines = [
         *_heading(simulated=found.simulated),
         f"{len(found.patients)} patients ({found.row}), mean pairwise distance {found.mean_distance:.4f}",
-        f"groups of {len(found.patients)} from {found.reference_patients} other patients{matched}: median "
+        f"groups of {len(found.patients)} from the cohort and {found.reference_patients} others{matched}: median "
         f"{found.null_median:.4f}, middle 95 % {low:.4f} to {high:.4f}",
-        f"p {p.p:.4g} ({p.as_extreme} of {p.arrangements} groups are as alike; {p.null}); 95 % interval "
-        f"{p.interval[0]:.4g} to {p.interval[1]:.4g}; percentile {100 * found.percentile:.3g}",
+        f"p {p.p:.4g} ({p.as_extreme} of {p.arrangements} groups are as alike; {p.null}){interval}; percentile "
+        f"{100 * found.percentile:.3g}",
     ]
     if (known := found.published) is not None:
         said = "alike" if known.alike else "not alike"
@@ -292,6 +301,10 @@ def _lines_of_comparison(found: CohortComparison) -> list[str]:
         f"{len(found.first)} and {len(found.second)} patients, mean distance across {found.distance:.4f}: "
         f"{str(found.decision).upper()}{': ' + found.reason if found.reason else ''}",
     ]
+    if (limits := found.limits) is not None:
+        below = "nowhere" if limits.same_below is None else f"below {limits.same_below:.4f}"
+        above = "nowhere" if limits.different_above is None else f"above {limits.different_above:.4f}"
+        lines.append(f"'same' is said {below}, 'different' {above}; in between, cannot tell")
     if (t := found.threshold) is not None and found.posterior is not None:
         lines += [
             f"threshold {t.value:.4f} (95 % interval {t.interval[0]:.4f} to {t.interval[1]:.4f}) from {t.disorders} "

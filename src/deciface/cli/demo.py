@@ -73,7 +73,7 @@ def _own_photo(photo: Path, store: Any, folder: Path, workspace: Path | None) ->
             "deciface import), then: make demo PHOTO=... with DECIFACE_WORKSPACE set, or deciface diagnose"
         )
         return document, lines
-    gallery = open_gallery(workspace)
+    gallery = open_gallery(workspace, say=note)
     answer = diagnose(
         [photo], gallery, encoder=PhotoEncoder(store, ensemble=ensemble_of(gallery)), gallery_name=workspace.name
     )

@@ -54,7 +54,7 @@ def diagnose(
     ] = None,
     gallery_sex: Annotated[Sex | None, typer.Option("--gallery-sex", help="Compare only with this sex.")] = None,
     models: Annotated[
-        list[str] | None, typer.Option("--model", help="Use only these encoders of the gallery; repeat it.")
+        list[str] | None, typer.Option("--model", "--encoder", help="Only these encoders; repeat it.")
     ] = None,
     gallery_ages: Annotated[
         str | None, typer.Option("--gallery-ages", help="Only ages in the photo, e.g. 2-6.")
@@ -76,7 +76,7 @@ def diagnose(
     if report and report.suffix.casefold() not in (".html", ".htm"):
         raise OptionError(f"--report {report.name}: the report is a page; name it .html")
     where = gallery or workspace_folder(workspace)
-    opened = open_gallery(where, cases=cases, models=models)
+    opened = open_gallery(where, cases=cases, models=models, say=note)
     answer = run(
         photos,
         opened,

@@ -56,7 +56,9 @@ def evaluate(
         Path | None, typer.Option("--strata", help="CSV: photo and further columns to divide by, such as quality.")
     ] = None,
     target: Annotated[Target, typer.Option("--target", help="What has to be found.")] = Target.DISORDER,
-    models: Annotated[list[str] | None, typer.Option("--model", help="Use only these encoders; repeat it.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("--model", "--encoder", help="Use only these encoders; repeat it.")
+    ] = None,
     trained_on: Annotated[
         Path | None,
         typer.Option(
@@ -89,7 +91,7 @@ def evaluate(
     where = encodings or workspace_folder(workspace)
     more = read_strata(strata) if strata else None
     known = [read_training_manifest(trained_on)] if trained_on else []
-    gallery = open_gallery(where, cases=cases, models=models)
+    gallery = open_gallery(where, cases=cases, models=models, say=note)
     if where.is_dir():
         known.extend(noted_training(where, gallery))
     with ExitStack() as bars:

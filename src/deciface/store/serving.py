@@ -186,6 +186,12 @@ class Serving(Session):
                 version=versions.version(connection),
             )
 
+    def encoders(self) -> tuple[str, ...]:
+        """Names of the models that have encoded photos here, sorted."""
+        query = select(tables.encodings.c.model).distinct()
+        with self._read() as connection:
+            return tuple(sorted(connection.execute(query).scalars()))
+
     def _nobody(
         self, connection: Connection, encoded: ColumnElement[bool], models: Collection[str] | None
     ) -> NoGalleryError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,25 @@ from deciface.formats.case_table import read_table
 from deciface.formats.encodings import SUFFIXES, read_encodings
 from deciface.space import Gallery
 from deciface.store import Workspace
+from deciface.workflows.encoding import DEFAULT_ENSEMBLE
+
+Say = Callable[[str], None]
+_OF_ENSEMBLE = re.compile(r"m\d+")
+"""How GestaltMatcher-Arc's table names the members of its ensemble: they belong together."""
 
 
-def open_gallery(path: Path, *, cases: Path | None = None, models: Collection[str] | None = None) -> Gallery:
+def open_gallery(
+    path: Path,
+    *,
+    cases: Path | None = None,
+    models: Collection[str] | None = None,
+    say: Say = lambda _: None,
+) -> Gallery:
     """Open a gallery.
+
+    Vectors of several encoders are never averaged unasked: their distances have other scales, and the widest would
+    decide alone. Of a workspace with several, the default encoder is taken, or else the user has to choose; a file of
+    encodings, and a GestaltMatcher ensemble, is one encoder.
 
     Parameters
     ----------
@@ -24,7 +40,9 @@ def open_gallery(path: Path, *, cases: Path | None = None, models: Collection[st
     cases
         With a file of encodings: the case table whose `photo` column names the same photos.
     models
-        Only these encoders' vectors; all when left out.
+        Only these encoders' vectors.
+    say
+        Told which encoders are there and were not used.
 
     Raises
     ------
@@ -35,15 +53,51 @@ def open_gallery(path: Path, *, cases: Path | None = None, models: Collection[st
     """
     if path.is_dir():
         with Workspace.open(path) as workspace:
-            return workspace.gallery(models=models)
+            return workspace.gallery(models=chosen_encoders(workspace.encoders(), models, where=path.name, say=say))
     if not path.exists():
         raise InputError(
             f"gallery '{path}' does not exist; give a workspace folder or a file of encodings ({', '.join(SUFFIXES)})"
         )
     if cases is None:
         raise OptionError(f"'{path.name}' says no names: give the case table too, --cases TABLE.csv")
-    encodings = [e for e in read_encodings(path) if not models or e.view.model in models]
+    encodings = read_encodings(path)
+    if models:
+        _refuse_unknown(sorted({e.view.model for e in encodings}), models, path.name)
+        encodings = [e for e in encodings if e.view.model in models]
     return joined(encodings, cases, source=path.name)
+
+
+def chosen_encoders(
+    there: Sequence[str], asked: Collection[str] | None, *, where: str, say: Say
+) -> tuple[str, ...] | None:
+    """Which of the encoders that are there to use; None for all.
+
+    Raises
+    ------
+    OptionError
+        One that is asked for is not there, or several are and none of them is the default.
+    """
+    if asked:
+        _refuse_unknown(there, asked, where)
+        return tuple(asked)
+    if len(there) < 2 or all(_OF_ENSEMBLE.fullmatch(name) for name in there):
+        return None
+    if DEFAULT_ENSEMBLE not in there:
+        raise OptionError(
+            f"'{where}' holds vectors of {', '.join(there)}, whose distances cannot be mixed; choose by --model "
+            f"{there[0]} (repeat it for members of one ensemble)"
+        )
+    others = [name for name in there if name != DEFAULT_ENSEMBLE]
+    say(f"encoder: {DEFAULT_ENSEMBLE}; also there and not used: {', '.join(others)} (choose by --model)")
+    return (DEFAULT_ENSEMBLE,)
+
+
+def _refuse_unknown(there: Sequence[str], asked: Collection[str], where: str) -> None:
+    if there and (unknown := sorted(set(asked) - set(there))):
+        raise OptionError(
+            f"'{where}' holds no vectors of '{unknown[0]}'; there are {', '.join(there)}. To have others: deciface "
+            "import the same table again with --encoder, or deciface encode"
+        )
 
 
 def joined(encodings: list[Encoding], cases: Path, *, source: str) -> Gallery:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from deciface.encoders import available_cores, threads_for
-from deciface.encoders.threads import BATCH_FROM_CROPS, session_options
+from deciface.encoders.threads import BATCH_FROM_CROPS
+from deciface.models.sessions import session_options
 
 
 def test_one_photo_takes_one_thread_and_a_batch_all():

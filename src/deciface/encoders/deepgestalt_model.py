@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from deciface.encoders.deepgestalt import Description, Label, ModelKind
 from deciface.encoders.deepgestalt_export import CROPS, FORMAT, HEAT, SCORES, TOWARD, map_sides
-from deciface.encoders.threads import session_options
 from deciface.errors import MismatchError, ModelError, OptionError
 from deciface.faces.region_crops import REGION_PX, REGIONS_VERSION, Region
+from deciface.models.sessions import session_options
 
 BATCH = 16
 """Photos fed at once."""

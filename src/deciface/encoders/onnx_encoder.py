@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.encoders.protocol import check_crops, luminance, unit_rows
-from deciface.encoders.threads import session_options
 from deciface.errors import ModelError
 from deciface.models.card import Colour, Layout, ModelCard
+from deciface.models.sessions import session_options
 
 BATCH = 16
 """Crops fed at once to a network of free batch size: larger batches were not faster and take more memory."""

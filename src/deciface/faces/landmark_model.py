@@ -1,0 +1,112 @@
+"""Place landmarks on a face: ``deciface-landmarks`` on a crop that the mesh has placed, straight and mirrored.
+
+Both passes are averaged; sigmas are multiplied by factors, one a point, that were measured on people whom the network
+had never seen (``data/landmark_sigmas.csv``), so that 68 % of errors along an axis lie within one sigma.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deciface.errors import ModelError
+from deciface.faces.align import alignment, template
+from deciface.faces.canonical import canonical_points
+from deciface.faces.face import Face
+from deciface.faces.landmarks import FACE_POINTS, Landmarks, Points
+from deciface.faces.pyramid import Pyramid
+from deciface.models.card import ModelCard
+from deciface.models.sessions import session_options
+
+
+@cache
+def mirror_rows() -> NDArray[np.intp]:
+    """Which of `FACE_POINTS` each becomes in a mirror."""
+    from scipy.optimize import linear_sum_assignment
+
+    points = canonical_points()
+    gap = points[:, None] * (-1.0, 1.0) - points[None]
+    _, order = linear_sum_assignment((gap**2).sum(-1))
+    return np.asarray(order, np.intp)
+
+
+@cache
+def sigma_factors() -> NDArray[np.float64]:
+    """What the network's own sigmas are multiplied by, one a face point; 1 where nothing was measured."""
+    path = files("deciface.faces") / "data" / "landmark_sigmas.csv"
+    if not path.is_file():
+        return np.ones(len(FACE_POINTS))
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    factor = {int(row["template"]): float(row["factor"]) for row in rows}
+    return np.array([factor[i] for i in FACE_POINTS])
+
+
+class LandmarkModel:
+    """The landmark network. One thread; may be shared by threads.
+
+    Parameters
+    ----------
+    source
+        The ONNX file, or its bytes.
+    card
+        Its card: alignment, size.
+    factors
+        For the sigmas, one a face point; the shipped ones when left out.
+
+    Raises
+    ------
+    ModelError
+        The file is no network that places `FACE_POINTS` in such crops.
+    """
+
+    def __init__(self, source: Path | bytes, card: ModelCard, *, factors: NDArray[np.float64] | None = None) -> None:
+        import onnxruntime
+
+        name = source.name if isinstance(source, Path) else card.file
+        given = source if isinstance(source, bytes) else str(source)
+        try:
+            self._session = onnxruntime.InferenceSession(given, session_options(1), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises a dozen unrelated types, none of them public
+            reason = " ".join(str(error).split())[:160]
+            raise ModelError(f"{name} is no ONNX network that onnxruntime can run ({reason})") from error
+        self._template = str(card.alignment)
+        self._side_px = template(self._template).size_px
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        wanted = [3, self._side_px, self._side_px], [len(FACE_POINTS), 4]
+        found = [list(inputs[0].shape[1:]), list(outputs[0].shape[1:])]
+        said = self._session.get_modelmeta().custom_metadata_map.get("points", "")
+        if found != list(wanted) or said != ",".join(map(str, FACE_POINTS)):
+            raise ModelError(
+                f"{name} takes {found[0]} and gives {found[1]} for points {said[:20]}...; landmarks need "
+                f"{wanted[0]} and {wanted[1]} for the face points of the London template: train it again"
+            )
+        self._input = inputs[0].name
+        self._factors = sigma_factors() if factors is None else factors
+        self.source = f"{card.id} {card.sha256[:12]}"
+
+    def on_crops(self, crops: NDArray[np.uint8]) -> tuple[Points, Points]:
+        """Points and sigmas, (n, points, 2) each in crop_px, of (n, s, s, 3) uint8 RGB crops."""
+        both = np.concatenate([crops, crops[:, :, ::-1]]).transpose(0, 3, 1, 2)
+        values = np.ascontiguousarray(both, np.float32) / np.float32(255)
+        (said,) = self._session.run(None, {self._input: values})
+        straight, mirrored = np.asarray(said, np.float64).reshape(2, len(crops), len(FACE_POINTS), 4)
+        mirrored = mirrored[:, mirror_rows()]
+        mirrored[..., 0] = self._side_px - 1 - mirrored[..., 0]
+        points = (straight[..., :2] + mirrored[..., :2]) / 2
+        sigmas = np.exp((straight[..., 2:] + mirrored[..., 2:]) / 2) * self._factors[:, None]
+        return points, sigmas
+
+    def place(self, image: NDArray[np.uint8] | Pyramid, face: Face) -> Landmarks:
+        """Place the points of one face of an (h, w, 3) uint8 sRGB photo."""
+        matrix = alignment(face, self._template)
+        crop = Pyramid.of(image).cut(matrix, self._side_px)
+        (points,), (sigmas,) = self.on_crops(crop[None])
+        back = np.linalg.inv(matrix[:, :2])
+        placed = (points - matrix[:, 2]) @ back.T
+        covariance = np.einsum("ij,pj,kj->pik", back, sigmas**2, back)
+        return Landmarks(placed, covariance, self.source)

@@ -57,7 +57,7 @@ def landmarks(
     part: PartNames = None,
     folds: Folds = 3,
     people: People = 800,
-    epochs: Epochs = 10,
+    epochs: Epochs = 14,
     seed: int = 0,
     threads: Threads = None,
     resume: Resume = False,

@@ -19,7 +19,7 @@ STRIDE = 4
 """Crop px a cell of the map."""
 CHANNELS = (24, 32, 64, 128, 160)
 UNITS = (1, 2, 2, 1)
-UP_CHANNELS = 32
+UP_CHANNELS = 48
 
 
 def build_landmarks(points: int) -> Any:  # noqa: ANN401 - PyTorch need not be there

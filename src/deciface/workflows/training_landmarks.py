@@ -21,7 +21,7 @@ from deciface.training.planted_crops import WIDE_COLOUR, Shots
 from deciface.workflows.cross_fitted import Learner, Plan, train_cross_fitted
 
 MODEL_ID = "deciface-landmarks"
-PLAN = Plan(folds=3, people=800, shots=10, photo_shots=140, epochs=10, rate=2e-3, batch=32)
+PLAN = Plan(folds=3, people=800, shots=10, photo_shots=140, epochs=14, rate=2e-3, batch=32)
 
 
 def _task(shots: Shots, learn: Rows, choose: Rows, model: AppearanceModel, plan: Plan) -> LandmarkTask:

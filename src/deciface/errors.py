@@ -12,6 +12,7 @@
     ├── MismatchError             encodings or crops that must not be compared
     ├── StorageError              a file could not be written or read back
     ├── AccessError               the user may not do that with that record
+    ├── ProcessError              a process that did part of the work was ended from outside
     └── NothingFoundError         exit 3: the input is fine, but there is nothing in it
         ├── NoFaceError           no plausible face in the photo
         └── NoGalleryError        nobody to compare with
@@ -81,6 +82,10 @@ class StorageError(DeciFaceError):
 
 class AccessError(DeciFaceError):
     """Something that the user may not do with a record, or that no consent covers."""
+
+
+class ProcessError(DeciFaceError):
+    """A process that did a part of the work was ended from outside."""
 
 
 class NothingFoundError(DeciFaceError):

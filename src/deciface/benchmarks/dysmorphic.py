@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +38,7 @@ from deciface.errors import MismatchError, NothingFoundError
 from deciface.faces import FaceFinder, align
 from deciface.models import ModelCard, ModelStore
 from deciface.models.card import card_from, read_card_fields
+from deciface.processes import in_processes
 from deciface.simulate import PhotoAnchors, warp_photo
 from deciface.space import Rule
 from deciface.stats.bootstrap import bootstrap
@@ -143,9 +143,7 @@ def run() -> Bench:
         for number, person in enumerate(people)
         for disorder in (range(10) if condition.dose_sd else range(1))
     ]
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(available_cores(), _start, (ModelStore().root,)) as pool:
-        crops = pool.map(_crops, tasks, chunksize=8)
+    crops = list(in_processes(_crops, tasks, processes=available_cores(), start=_start, given=(ModelStore().root,)))
     peer = open_encoder(ModelStore(), PEER, threads=available_cores())
     made = {
         MODEL_ID: _cross_fitted(tasks, np.stack([own for own, _ in crops]), folds),

@@ -7,7 +7,6 @@ against everybody else: nobody is in the gallery and the query at once. Chance i
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from deciface.cases import Diagnosis, Disorder, Encoding, Patient, Photo, Sex
 from deciface.encoders import available_cores
 from deciface.errors import NothingFoundError
 from deciface.models import ModelStore
+from deciface.processes import in_processes
 from deciface.simulate import DISORDERS, AppearanceModel, PhotoAnchors, draw_nuisance, simulate_face, warp_photo
 from deciface.simulate.nuisance import expose
 from deciface.space import Gallery, Query, Rule, rank
@@ -156,22 +156,23 @@ def measure(
 
     Everybody is planted with every disorder once; the assignments then only choose among these photos.
     """
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(available_cores(), initializer=_start, initargs=(ModelStore().root, ensemble)) as pool:
-        for dose in doses_sd:
-            disorders = range(10) if dose else range(1)
-            tasks = [_Task(p, n, d, dose) for n, p in enumerate(people) for d in disorders]
-            made = dict(
-                zip(((t.number, t.disorder) for t in tasks), pool.map(_encode, tasks, chunksize=5), strict=True)
-            )
-            for rule in Rule:
-                shares, count = [], 0
-                for given in assignments(len(people)):
-                    used = np.flatnonzero(given >= 0)
-                    own = [made[int(n), int(given[n]) if dose else 0] for n in used]
-                    shares.append(own_first(own, given[used].tolist(), rule=rule).mean())
-                    count += len(used)
-                yield dose, rule, float(np.mean(shares)), count
+    of_dose = {
+        dose: [_Task(p, n, d, dose) for n, p in enumerate(people) for d in (range(10) if dose else range(1))]
+        for dose in doses_sd
+    }
+    tasks = [task for dose in doses_sd for task in of_dose[dose]]
+    models = (ModelStore().root, ensemble)
+    encoded = in_processes(_encode, tasks, processes=available_cores(), start=_start, given=models)
+    for dose in doses_sd:
+        made = {(task.number, task.disorder): next(encoded) for task in of_dose[dose]}
+        for rule in Rule:
+            shares, count = [], 0
+            for given in assignments(len(people)):
+                used = np.flatnonzero(given >= 0)
+                own = [made[int(n), int(given[n]) if dose else 0] for n in used]
+                shares.append(own_first(own, given[used].tolist(), rule=rule).mean())
+                count += len(used)
+            yield dose, rule, float(np.mean(shares)), count
 
 
 def run(*, ensemble: str = DEFAULT_ENSEMBLE) -> Bench:

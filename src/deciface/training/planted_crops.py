@@ -20,6 +20,7 @@ from deciface.cases import Sex
 from deciface.encoders.protocol import LUMINANCE_WEIGHTS
 from deciface.faces.align import similarity, template
 from deciface.photos import read_photo
+from deciface.processes import in_processes
 from deciface.simulate import canvas
 from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.faces import simulate_person
@@ -292,13 +293,10 @@ def all_shots(
     advance
         Called after every subject.
     """
-    import multiprocessing
-
     parts = []
-    with multiprocessing.get_context("spawn").Pool(workers, _start, (model.packed, framing)) as pool:
-        for shots in pool.imap(_work, sittings, chunksize=4):
-            parts.append(shots)
-            advance()
+    for shots in in_processes(_work, sittings, processes=workers, start=_start, given=(model.packed, framing)):
+        parts.append(shots)
+        advance()
     return joined(parts, framing)
 
 
@@ -306,12 +304,9 @@ _worker: dict[str, Any] = {}
 
 
 def _start(packed: bytes, framing: Framing) -> None:
-    import signal
-
     import cv2
     from threadpoolctl import threadpool_limits
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     cv2.setNumThreads(1)
     _worker["limit"], _worker["model"] = threadpool_limits(1), AppearanceModel.from_bytes(packed)
     _worker["framing"] = framing

@@ -6,9 +6,7 @@ one thread (two threads of one network gain less than two processes, and never d
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ from deciface.encoders.precision import MIN_PHOTOS, Precision, choose_precision
 from deciface.errors import DeciFaceError, NothingFoundError, OptionError
 from deciface.faces import FaceFinder, align, template
 from deciface.models import ModelStore
+from deciface.processes import in_processes
 from deciface.workflows.looking import SeenPhoto, look
 
 DEFAULT_ENSEMBLE = "dlib-resnet"
@@ -29,8 +28,6 @@ POOL_FROM = 8
 _CHUNK = 4
 SAMPLE = 32
 """Photos that are encoded in both precisions where reduced precision is asked for."""
-_AHEAD = 4
-"""How many chunks a process may be ahead of whoever takes the photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +201,6 @@ _worker: PhotoEncoder | None = None
 
 def _start(root: Path, ensemble: str, arithmetic: Arithmetic) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     _worker = PhotoEncoder(ModelStore(root), ensemble=ensemble, arithmetic=arithmetic)
 
 
@@ -281,8 +277,6 @@ def iter_encoded(
     OptionError
         For a device or precision that a model does not have, and reduced precision with too few photos to check it.
     """
-    import multiprocessing
-
     if not paths:
         raise NothingFoundError("no photos given; name at least one file or folder")
     tasks = [_Task(p, n, face_number, keep_png) for p, n in zip(paths, names or photo_ids(paths), strict=True)]
@@ -294,21 +288,8 @@ def iter_encoded(
     if count == 1:
         yield from (_encoded(encoder, task) for task in tasks)
         return
-    context = multiprocessing.get_context("spawn")
-    free = threading.Semaphore(_AHEAD * count * _CHUNK)  # finished photos wait here, not in memory without end
-
-    def handed_out() -> Iterator[_Task]:
-        for task in tasks:
-            free.acquire()
-            yield task
-
-    with context.Pool(count, initializer=_start, initargs=(store.root, ensemble, encoder.arithmetic)) as pool:
-        try:
-            for done in pool.imap(_work, handed_out(), chunksize=_CHUNK):
-                free.release()
-                yield done
-        finally:
-            free.release(len(tasks))  # nobody waits any more: the pool can end
+    given = (store.root, ensemble, encoder.arithmetic)
+    yield from in_processes(_work, tasks, processes=count, start=_start, given=given, portion=_CHUNK)
 
 
 def encode_photos(

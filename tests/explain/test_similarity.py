@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from deciface.errors import NothingFoundError
-from deciface.explain import Verdict, mean_face, person_means, region_vectors, regional_similarity
+from deciface.explain import Verdict, mean_face, region_vectors, regional_similarity
 from tests.explain.worlds import crops, looking_at, looking_nowhere, regions
 
 
@@ -20,7 +20,7 @@ def judged(encode, query, patients, controls):
 @pytest.mark.parametrize("where", ["brows", "nose", "mouth"])
 def test_the_region_that_is_looked_at_is_found_and_no_other(where):
     rng = np.random.default_rng(4)
-    patients, controls = crops(rng, 8, where=where, shift=70), crops(rng, 24)
+    patients, controls = crops(rng, 20, where=where, shift=70), crops(rng, 24)
     for shift, verdict in ((70, Verdict.FOR), (-70, Verdict.AGAINST)):
         found = judged(looking_at(where), crops(rng, 1, where=where, shift=shift), patients, controls)
         said = {r.region: r.verdict for r in found}
@@ -68,7 +68,9 @@ def test_too_few_people_cannot_tell():
     eyes = next(r for r in found if r.region == "eyes")
     assert eyes.verdict is Verdict.CANNOT_TELL
     assert eyes.words.startswith("eyes: cannot tell: more like the patients than 18 of 18 controls are and than ")
-    assert eyes.words.endswith(" of 3 patients are; 19 of either are needed to tell")
+    assert eyes.words.endswith(
+        " of 3 patients are; 19 controls are needed to speak for; 19 patients are needed to speak against"
+    )
     assert eyes.interval[0] > 0
     (single,) = regional_similarity(["eyes"], np.eye(2)[:1], patients=np.eye(2)[None, :1], controls=np.eye(2)[None])
     assert single.interval is None
@@ -101,25 +103,52 @@ def test_scores_equal_plain_loops():
         assert found.interval == pytest.approx((welch.low, welch.high))
 
 
-def test_photos_of_one_person_count_once():
-    vectors = np.array([[[1.0, 0], [0, 1], [1, 0]]], np.float32)
-    means = person_means(vectors, ["b", "b", "a"])
-    assert means.shape == (1, 2, 2)
-    assert means[0, 0] == pytest.approx([1, 0])
-    assert means[0, 1] == pytest.approx([0.5**0.5, 0.5**0.5])
+def alike(rng, *counts):
+    """Regions of people of one kind, (10, n, 16) for each count: nothing sets the first apart from the others."""
+    rows = rng.normal(size=(10, sum(counts), 16)) * 0.05 + np.eye(16)[0]
+    rows /= np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.split(rows, np.cumsum(counts)[:-1], axis=1)
 
 
-def test_nobody_is_explained_by_chance():
-    """Query, patients and controls alike: how often anything at all is said, of ten regions."""
+def told(query, patients, controls):
+    return {
+        r.verdict for r in regional_similarity(list("abcdefghij"), query[:, 0], patients=patients, controls=controls)
+    }
+
+
+def test_nothing_is_claimed_by_chance_over_all_regions():
+    """Query, patients and controls alike: how often anything is said of any of ten regions. 400 people at 5 %: 20."""
     rng = np.random.default_rng(12)
-    spoken = {Verdict.FOR: 0, Verdict.AGAINST: 0}
-    for _ in range(200):
-        rows = rng.normal(size=(10, 1 + 20 + 24, 16)) * 0.05 + np.eye(16)[0]
-        rows /= np.linalg.norm(rows, axis=-1, keepdims=True)
-        found = regional_similarity(
-            [str(i) for i in range(10)], rows[:, 0], patients=rows[:, 1:21], controls=rows[:, 21:]
-        )
-        for verdict in spoken:
-            spoken[verdict] += any(r.verdict is verdict for r in found)
-    assert spoken[Verdict.FOR] / 200 <= 0.10
-    assert spoken[Verdict.AGAINST] / 200 <= 0.15, "from either group, at 5 % each"
+    answers = [told(*alike(rng, 1, 20, 24)) for _ in range(400)]
+    assert sum(Verdict.FOR in said for said in answers) <= 32
+    assert sum(Verdict.AGAINST in said for said in answers) <= 32
+
+
+def test_a_patient_is_seldom_told_against_and_an_unaffected_person_often():
+    """Patients differ from controls in three regions: the error of each claim is that of its own kind of people."""
+    rng = np.random.default_rng(13)
+    said = {"patient": [], "unaffected": []}
+    for _ in range(300):
+        query, patients, controls = alike(rng, 2, 30, 30)
+        for group in (query[:, :1], patients):
+            group[:3] += 0.12 * np.eye(16)[1]
+            group /= np.linalg.norm(group, axis=-1, keepdims=True)
+        said["patient"].append(told(query[:, :1], patients, controls))
+        said["unaffected"].append(told(query[:, 1:], patients, controls))
+    count = lambda who, verdict: sum(verdict in answer for answer in said[who])  # noqa: E731
+    assert count("patient", Verdict.AGAINST) <= 25, "300 at 5 %: 15"
+    assert count("unaffected", Verdict.FOR) <= 25
+    assert count("patient", Verdict.FOR) > 150
+    assert count("unaffected", Verdict.AGAINST) > 150
+
+
+def test_less_like_the_patients_than_controls_are_is_not_enough_to_speak_against():
+    rng = np.random.default_rng(5)
+    query, patients, controls = alike(rng, 1, 8, 40)
+    for group, amount in ((query, -0.2), (patients, 0.2)):
+        group[0] += amount * np.eye(16)[1]
+        group /= np.linalg.norm(group, axis=-1, keepdims=True)
+    (first, *_) = regional_similarity(list("abcdefghij"), query[:, 0], patients=patients, controls=controls)
+    assert first.among_controls.below == first.among_patients.below == 0
+    assert first.verdict is Verdict.CANNOT_TELL
+    assert first.words.endswith("; 19 patients are needed to speak against")

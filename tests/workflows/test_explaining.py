@@ -58,6 +58,20 @@ def test_the_own_patient_is_left_out_and_the_rest_is_named(answer):
     assert len(answer.views) == 2
 
 
+def test_an_id_that_nobody_has_is_told(small_cohort, first_photo, encoder):
+    with open_photos(small_cohort.cases.parent) as gallery:
+        found = explain(
+            first_photo,
+            "SIM-01",
+            gallery,
+            encoder=encoder,
+            rng=np.random.default_rng(0),
+            facts=PatientFacts(id="SIM-P9999"),
+        )
+    assert "patient 'SIM-P9999' is not in the gallery: nobody was left out by that id" in found.remarks
+    assert "SIM-P0001: the patient's own, not compared with" in found.remarks  # known by its pixels
+
+
 def test_two_patients_cannot_tell_anything(answer):
     document = json.loads(json.dumps(answer.as_document(), allow_nan=False))
     assert document["speaks_for"] == document["speaks_against"] == []

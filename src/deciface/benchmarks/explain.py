@@ -1,16 +1,15 @@
 """`deciface bench explain`: do maps point at what was planted.
 
 One feature of 3 SD is planted in each face; a disorder's mean direction is made of 20 other people with the same
-feature, the controls are 40 others without any. A map hits when its highest place lies where the feature is
-(`deciface.benchmarks.planted_regions`). Chance is the feature's share of the face; a map of another feature on the same
-person shows how often a map hits because of the person and not of the feature. Settings of the maps were chosen on
-other simulated people and another division of the London people than those here.
+feature, the controls are 40 others without any. An occlusion map is right when its highest place lies where the feature
+changes the picture (`deciface.benchmarks.planted_regions`), regional similarity when the region that exceeds the
+controls most is the one that holds most of that. What they are compared with: `deciface.benchmarks.explain_pointing`.
+Grid and size of the patches were chosen on other simulated people and another division of the London people.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deciface.benchmarks.explain_pointing import Pointing, best_place, pointing_rows
+from deciface.benchmarks.explain_rates import rate_rows
 from deciface.benchmarks.planted_regions import SINGLE_FEATURES, PlantedCrop, simulated_crop, split, warped_crop
 from deciface.benchmarks.reference import Person, london
 from deciface.benchmarks.result import Bench, Row, machine
@@ -39,8 +40,8 @@ from deciface.explain.occlusion import PATCH
 from deciface.explain.regions import feathered
 from deciface.faces import FaceFinder
 from deciface.models import ModelStore
+from deciface.processes import in_processes
 from deciface.simulate import AppearanceModel
-from deciface.stats.proportions import clopper_pearson
 
 ENCODERS = ("dlib-resnet", "deciface-dysmorphic")
 """Measured where the model store has them."""
@@ -49,7 +50,7 @@ LEARNT_FROM_LONDON = frozenset({"deciface-dysmorphic"})
 MEMBERS, CONTROLS = 20, 40
 SIMULATED_TESTS, LONDON_TESTS = 50, 30
 SPLIT_SEED = 41
-Maps = dict[str, NDArray[np.floating]]
+Floats = NDArray[np.float64]
 Gradient = Callable[[NDArray[np.uint8], NDArray[np.uint8], Contrast], NDArray[np.float64]]
 
 
@@ -65,11 +66,12 @@ class _Task:
 
 @dataclass(frozen=True, eq=False)
 class _Faces:
-    """Everybody of one source: controls, members by feature, and the tested with their feature."""
+    """Everybody of one source: controls, members by feature, where theirs lie, and the tested with their feature."""
 
     where: str
     controls: NDArray[np.uint8]
     members: dict[str, NDArray[np.uint8]]
+    member_truths: NDArray[np.bool_]
     tested: tuple[tuple[str, PlantedCrop], ...]
 
 
@@ -105,14 +107,17 @@ def _faces(where: str, people: Sequence[Person | None], *, tests: int, template:
         *((n, names[i % len(names)]) for i, n in enumerate(tested)),
     ]
     tasks = [_Task(people[n], n, feature, template) for n, feature in roles]
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(available_cores(), initializer=_start, initargs=(ModelStore().root,)) as pool:
-        made = pool.map(_make, tasks, chunksize=4)
-    grouped = np.stack([one.crop for one in made[CONTROLS : CONTROLS + MEMBERS * len(names)]])
+    made = list(in_processes(_make, tasks, processes=available_cores(), start=_start, given=(ModelStore().root,)))
+    affected = made[CONTROLS : CONTROLS + MEMBERS * len(names)]
+    grouped = np.stack([one.crop for one in affected])
     grouped = grouped.reshape(len(names), MEMBERS, *grouped.shape[1:])
     last = [(feature, one) for (_, feature), one in zip(roles[-tests:], made[-tests:], strict=True)]
     return _Faces(
-        where, np.stack([one.crop for one in made[:CONTROLS]]), dict(zip(names, grouped, strict=True)), tuple(last)
+        where,
+        np.stack([one.crop for one in made[:CONTROLS]]),
+        dict(zip(names, grouped, strict=True)),
+        np.stack([one.truth for one in affected]),
+        tuple(last),
     )
 
 
@@ -147,60 +152,89 @@ def _remembering(encode: Encode) -> Encode:
     return remembered
 
 
-def _hits(encoder: Encoder, faces: _Faces, gradient: Gradient | None) -> dict[str, list[float]]:
-    """By kind of map, for every tested face whether it hit; for ``chance`` the feature's share of the face."""
-    regions = regions_of(str(encoder.card.alignment))
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """Of every tested face asked about every feature, in the order of the faces and of `SINGLE_FEATURES`.
+
+    Parameters
+    ----------
+    places
+        By kind of map: (n, k) flat index of the highest place in the crop; k = 1 where only its own was asked.
+    regions
+        (n, k) number of the region that exceeds the controls most.
+    controls, members, tested
+        Region vectors: (r, c, d), by feature (r, m, d), and (r, n, d).
+    """
+
+    places: dict[str, NDArray[np.intp]]
+    regions: NDArray[np.intp]
+    controls: Floats
+    members: dict[str, Floats]
+    tested: Floats
+
+
+def _answers(encoder: Encoder, faces: _Faces, gradient: Gradient | None) -> _Answers:
+    """Ask both explanations, and gradients where there are any, about every tested face."""
+    cut = regions_of(str(encoder.card.alignment))
     encode, filling = _remembering(encoder.encode), mean_face(faces.controls)
     controls = encode(faces.controls)
     contrasts = {name: Contrast.between(encode(crops), controls) for name, crops in faces.members.items()}
 
-    def parts(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return region_vectors(encode, crops, filling=filling, regions=regions).astype(np.float64)
+    def parts(crops: NDArray[np.uint8]) -> Floats:
+        return region_vectors(encode, crops, filling=filling, regions=cut).astype(np.float64)
 
     control_parts, member_parts = parts(faces.controls), {name: parts(crops) for name, crops in faces.members.items()}
-    names = list(SINGLE_FEATURES)
-    found: dict[str, list[float]] = {}
+    tested_parts = parts(np.stack([planted.crop for _, planted in faces.tested]))
+    places: dict[str, list[list[int]]] = {}
     for feature, planted in faces.tested:
-        truth, crop = planted.truth(feature), planted.crop
-        other = names[(names.index(feature) + 1 + len(found.get("chance", [])) % (len(names) - 1)) % len(names)]
-        maps: Maps = {
-            kind: occlusion_map(encode, crop, filling=filling, contrast=contrasts[name]).heat
-            for kind, name in (("occlusion map", feature), ("occlusion map of another feature", other))
-        }
+        maps = [occlusion_map(encode, planted.crop, filling=filling, contrast=c).heat for c in contrasts.values()]
+        places.setdefault("occlusion map", []).append([int(np.argmax(heat)) for heat in maps])
         if gradient is not None:
-            raw = gradient(crop, filling, contrasts[feature])
-            maps["integrated gradients"] = raw
-            maps["integrated gradients, smoothed"] = feathered(raw, PATCH / 4 * len(crop))
-        for kind, heat in maps.items():
-            found.setdefault(kind, []).append(float(truth[np.unravel_index(int(np.argmax(heat)), heat.shape)]))
-        judged = regional_similarity(
-            regions.names, parts(crop[None])[:, 0], patients=member_parts[feature], controls=control_parts
-        )
-        beside = [r.among_controls.difference if r.among_controls else 0.0 for r in judged]
-        x, y = regions.centres_px[int(np.argmax(beside))].astype(int)
-        found.setdefault("regional similarity", []).append(float(truth[y, x]))
-        found.setdefault("chance", []).append(float(truth.sum() / planted.face().sum()))
-    return found
+            raw = gradient(planted.crop, filling, contrasts[feature])
+            places.setdefault("integrated gradients", []).append([int(np.argmax(raw))])
+            smooth = feathered(raw, PATCH / 4 * len(planted.crop))
+            places.setdefault("integrated gradients, smoothed", []).append([int(np.argmax(smooth))])
+    regions = [
+        [_most_like(cut.names, query, affected, control_parts) for affected in member_parts.values()]
+        for query in tested_parts.transpose(1, 0, 2)
+    ]
+    found = {kind: np.array(chosen) for kind, chosen in places.items()}
+    return _Answers(found, np.array(regions), control_parts, member_parts, tested_parts)
 
 
-def _rows(encoder: str, where: str, hits: dict[str, list[float]]) -> Iterator[Row]:
-    chance = float(np.mean(hits["chance"]))
-    for kind, found in hits.items():
-        if kind == "chance":
-            continue
-        low, high = clopper_pearson(int(sum(found)), len(found))
-        promised = kind in ("occlusion map", "regional similarity")
-        share = float(np.mean(found))
-        yield Row(
-            f"{where}, {encoder}, {kind}: pointing hits",
-            100 * share,
-            f"% of {len(found)} (95 % interval {100 * low:.0f}-{100 * high:.0f})",
-            "interval above chance" if promised else None,
-            low > chance if promised else None,
-            "chance by area, %",
-            100 * chance,
-            share / chance,
-        )
+def _most_like(names: Sequence[str], query: Floats, affected: Floats, controls: Floats) -> int:
+    judged = regional_similarity(names, query, patients=affected, controls=controls)
+    return int(np.argmax([r.among_controls.difference if r.among_controls else 0.0 for r in judged]))
+
+
+def _rows(encoder: str, template: str, faces: _Faces, answers: _Answers) -> Iterator[Row]:
+    """All figures of one encoder on one source."""
+    about, cut = f"{faces.where}, {encoder}", regions_of(template)
+    names = list(SINGLE_FEATURES)
+    asked = [names.index(feature) for feature, _ in faces.tested]
+    truths = np.stack([planted.truth for _, planted in faces.tested])
+    yield from _fixed_rows(about, faces)
+    row, column = best_place(faces.member_truths)
+    flat, blind = truths.reshape(len(truths), -1), truths[:, row, column]
+    for kind, places in answers.places.items():
+        if places.shape[1] == 1:
+            found = Pointing(flat[np.arange(len(flat)), places[:, 0]], blind)
+        else:
+            found = Pointing.of(flat[:, places], asked, blind=blind)
+        promised = kind == "occlusion map"
+        yield from pointing_rows(about, kind, found, blind="the best fixed place", promised=promised)
+    held, usual = (np.einsum("nhw,rhw->nr", t, cut.masks).argmax(axis=1) for t in (truths, faces.member_truths))
+    right = answers.regions[None] == held[:, None, None]
+    found = Pointing.of(right, asked, blind=held == np.bincount(usual).argmax())
+    yield from pointing_rows(about, "regional similarity", found, blind="the best fixed region", promised=True)
+    tested = [(feature, answers.tested[:, i], cut.names[held[i]]) for i, (feature, _) in enumerate(faces.tested)]
+    yield from rate_rows(about, cut.names, controls=answers.controls, members=answers.members, tested=tested)
+
+
+def _fixed_rows(about: str, faces: _Faces) -> Iterator[Row]:
+    """How large the truth is: what a random place of the face hits."""
+    area = [planted.truth.sum() / planted.face.sum() for _, planted in faces.tested]
+    yield Row(f"{about}, a random place of the face", 100 * float(np.mean(area)), "% by area")
 
 
 def run() -> Bench:
@@ -226,5 +260,6 @@ def run() -> Bench:
                 continue
             if (where, template) not in made:
                 made[where, template] = _faces(where, people, tests=tests, template=template)
-            rows.extend(_rows(encoder.card.id, where, _hits(encoder, made[where, template], gradient)))
+            faces = made[where, template]
+            rows.extend(_rows(encoder.card.id, template, faces, _answers(encoder, faces, gradient)))
     return Bench("explain", machine(), tuple(rows))

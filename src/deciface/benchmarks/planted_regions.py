@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deciface.benchmarks.reference import Person
 from deciface.cases import Sex
-from deciface.faces import FaceFinder, align, alignment, template
+from deciface.explain.regions import feathered
+from deciface.faces import FaceFinder, align, alignment
 from deciface.faces.align import similarity
 from deciface.simulate import AppearanceModel, EyeFrame, PhotoAnchors, draw_nuisance, simulate_face, warp_photo
-from deciface.simulate.features import velocity
-from deciface.simulate.template import Points, anchors_from_template
-from deciface.simulate.warp import Velocity, flow
+from deciface.simulate.template import Points
+
+Floats = NDArray[np.float64]
 
 SINGLE_FEATURES: Mapping[str, float] = {
     "hypertelorism": 3.0,
@@ -31,10 +33,11 @@ SINGLE_FEATURES: Mapping[str, float] = {
 }
 """The ten features and their amounts in SD, fixed before anything was measured. A negative tall chin is a small one."""
 
-TRUTH_FROM = 0.35
-"""A place belongs to the truth when it moves, or is strained, by more than this share of the largest."""
+TRUTH_HOLDS = 0.5
+"""The truth is the smallest part of the face that holds so much of what the feature changes in the picture."""
+TRUTH_BLUR = 0.05
+"""Standard deviation that the change is smoothed by, in outer canthal distances: less than the radius of an iris."""
 _WORK_CANTHAL_PX = 140.0
-_STRAIN_STEP = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,50 +48,42 @@ class PlantedCrop:
     ----------
     crop
         (s, s, 3) uint8.
-    to_eye_frame
-        (2, 3) affine from crop_px to the eye frame of the face before planting.
-    anchors_from
-        (189, 2) landmarks before planting, eye frame.
+    truth
+        (s, s) where the planted features are: the smallest part of the face that holds half of the change they make
+        to the picture (`TRUTH_HOLDS`, `TRUTH_BLUR`). Nowhere when nothing is planted.
+    face
+        (s, s) face and margin: where a map may point at all without being absurd.
     """
 
     crop: NDArray[np.uint8]
-    to_eye_frame: NDArray[np.float64]
-    anchors_from: Points
+    truth: NDArray[np.bool_]
+    face: NDArray[np.bool_]
 
-    def truth(self, feature: str) -> NDArray[np.bool_]:
-        """(s, s) where a feature would lie, whatever is planted here."""
-        side = len(self.crop)
-        grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(np.float64)
-        places = grid @ self.to_eye_frame[:, :2].T + self.to_eye_frame[:, 2]
-        v = velocity({feature: SINGLE_FEATURES[feature]}, anchors_from_template(self.anchors_from))
-        moved, strained = _moved_and_strained(places, v)
-        inside = np.maximum(moved / moved.max(), strained / strained.max()) > TRUTH_FROM
-        return np.asarray((inside & _within_face(places)).reshape(side, side), np.bool_)
 
-    def face(self) -> NDArray[np.bool_]:
-        """(s, s) face and margin: where a map may point at all without being absurd."""
-        side = len(self.crop)
-        grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(np.float64)
-        return _within_face(grid @ self.to_eye_frame[:, :2].T + self.to_eye_frame[:, 2]).reshape(side, side)
+def changed_part(planted: Floats, plain: Floats, *, face: NDArray[np.bool_], blur_px: float) -> NDArray[np.bool_]:
+    """The smallest part of a face that holds `TRUTH_HOLDS` of the smoothed difference between two pictures of it.
+
+    Parameters
+    ----------
+    planted, plain
+        (s, s, 3), in one frame, alike but for the features.
+    face
+        (s, s); what changes elsewhere, such as the background, does not count.
+    blur_px
+        Standard deviation of the smoothing.
+    """
+    change = feathered(np.abs(planted - plain).mean(axis=2) * face, blur_px) * face
+    order = np.argsort(-change, axis=None, kind="stable")
+    held = np.cumsum(change.ravel()[order])
+    truth = np.zeros(change.size, np.bool_)
+    if held[-1] > 0:
+        truth[order[: int(np.searchsorted(held, TRUTH_HOLDS * held[-1])) + 1]] = True
+    return truth.reshape(change.shape)
 
 
 def _within_face(places: Points) -> NDArray[np.bool_]:
     """Face oval and a margin of a tenth, in the eye frame."""
     return np.asarray((places[:, 0] / 1.05) ** 2 + ((places[:, 1] - 0.3) / 1.2) ** 2 < 1)
-
-
-def _moved_and_strained(places: Points, v: Velocity) -> tuple[Points, Points]:
-    """How far what is now here was moved, and the Frobenius norm of the strain here; places off the face count 0."""
-
-    def back(p: Points) -> Points:
-        return flow(p, v, direction="backward")
-
-    moved = np.linalg.norm(places - back(places), axis=1)
-    along = [(back(places + d) - back(places - d)) / (2 * _STRAIN_STEP) for d in np.eye(2) * _STRAIN_STEP]
-    gradient = np.stack(along, axis=-1) - np.eye(2)
-    symmetric = (gradient + gradient.transpose(0, 2, 1)) / 2
-    face = _within_face(places)
-    return moved * face, np.linalg.norm(symmetric, axis=(1, 2)) * face
 
 
 def simulated_crop(
@@ -97,17 +92,19 @@ def simulated_crop(
     """Simulate person `number` facing the camera, in random light and framing."""
     rng = np.random.default_rng([37, number, *map(ord, "".join(features))])
     nuisance = replace(draw_nuisance(rng), yaw_deg=0.0, pitch_deg=0.0, smile=0.0, squint=0.0)
-    made = simulate_face(
+    photographed = partial(
+        simulate_face,
         model,
         int(rng.integers(2**31)),
         sex=(Sex.FEMALE, Sex.MALE)[number % 2],
         ancestry=model.ancestries[number // 2 % len(model.ancestries)],
-        features=features,
         nuisance=nuisance,
         person_seed=80_000 + number,
     )
+    made = photographed(features=features)
+    plain = photographed(features={}).pixels if features else made.pixels
     eye_from_photo = similarity(made.landmarks_px, made.truth.landmarks_after)
-    return _cropped(made.pixels, finder, template_name, eye_from_photo, made.truth.landmarks_before)
+    return _cropped(made.pixels, plain, finder, template_name, eye_from_photo)
 
 
 def warped_crop(
@@ -122,20 +119,26 @@ def warped_crop(
     anchors = PhotoAnchors.from_template((person.points_px + 0.5) * scale - 0.5)
     planted = warp_photo(photo, anchors, features=features)[0] if features else photo
     eye_from_photo = similarity(anchors.frame.to_px(anchors.landmarks), anchors.landmarks)
-    return _cropped(planted, finder, template_name, eye_from_photo, anchors.landmarks)
+    return _cropped(planted, photo, finder, template_name, eye_from_photo)
 
 
 def _cropped(
     photo: NDArray[np.uint8],
+    plain: NDArray[np.uint8],
     finder: FaceFinder,
     template_name: str,
-    eye_from_photo: NDArray[np.float64],
-    landmarks: Points,
+    eye_from_photo: Floats,
 ) -> PlantedCrop:
-    face = finder.find(photo).choose()
-    crop_from_photo = np.vstack([alignment(face, template_name), [0, 0, 1]])
-    to_eye = np.vstack([eye_from_photo, [0, 0, 1]]) @ np.linalg.inv(crop_from_photo)
-    return PlantedCrop(align(photo, face, template(template_name).name), to_eye[:2], landmarks)
+    """Cut out both photos alike, by where the face is in the planted one: so nothing differs but the features."""
+    found = finder.find(photo).choose()
+    crop, plain_crop = (align(one, found, template_name) for one in (photo, plain))
+    crop_from_photo = np.vstack([alignment(found, template_name), [0, 0, 1]])
+    eye_from_crop = np.vstack([eye_from_photo, [0, 0, 1]]) @ np.linalg.inv(crop_from_photo)
+    grid = np.stack(np.meshgrid(*[np.arange(len(crop), dtype=np.float64)] * 2), axis=-1).reshape(-1, 2)
+    face = _within_face(grid @ eye_from_crop[:2, :2].T + eye_from_crop[:2, 2]).reshape(crop.shape[:2])
+    blur_px = TRUTH_BLUR / float(np.hypot(*eye_from_crop[:2, 0]))
+    truth = changed_part(crop.astype(np.float64), plain_crop.astype(np.float64), face=face, blur_px=blur_px)
+    return PlantedCrop(crop, truth, face)
 
 
 def split(people: Sequence[int], *, tests: int, members: int) -> tuple[list[int], list[int], list[int]]:

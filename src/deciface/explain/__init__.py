@@ -19,14 +19,8 @@ from deciface.explain.gradient import gradient_map
 from deciface.explain.matching import Matched, match_controls
 from deciface.explain.occlusion import OcclusionMap, occlusion_map
 from deciface.explain.regions import OUTLINES, Regions, regions_of
-from deciface.explain.similarity import (
-    RegionSimilarity,
-    Verdict,
-    person_means,
-    region_vectors,
-    regional_similarity,
-)
-from deciface.explain.standing import Standing
+from deciface.explain.similarity import RegionSimilarity, Verdict, region_vectors, regional_similarity
+from deciface.explain.standing import Standing, Tail, standings
 
 __all__ = [
     "OUTLINES",
@@ -37,14 +31,15 @@ __all__ = [
     "RegionSimilarity",
     "Regions",
     "Standing",
+    "Tail",
     "Verdict",
     "blend",
     "gradient_map",
     "match_controls",
     "mean_face",
     "occlusion_map",
-    "person_means",
     "region_vectors",
     "regional_similarity",
     "regions_of",
+    "standings",
 ]

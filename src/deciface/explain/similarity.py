@@ -2,9 +2,15 @@
 
 Each region is put alone into the mean face of controls, the query's and everybody else's, so that the encoder sees a
 whole face in which nothing else differs. A face's score in a region is its mean cosine to the disorder's patients minus
-its mean cosine to the controls. The query's score is ranked among those of the controls (is it more like the disorder
-than an unaffected person's region is?) and among those of the patients (is it less?); each time everybody's score,
-the query's too, leaves out oneself and counts all others.
+its mean cosine to the controls. Two questions are asked, each with its own error that is held at 5 % over all regions:
+
+* is the query's score higher than the controls' are? Then the region speaks for the disorder. It does so in at most 5 %
+  of people like the controls; of people with another disorder, who are not, more can be claimed.
+* is it lower than the patients' are? Then the region speaks against it. It does so in at most 5 % of people like the
+  patients; how often in people without the disorder is how well it tells them apart.
+
+Each time everybody's score, the query's too, leaves out oneself and counts all others. The query must be of the kind of
+those it is ranked among: one photo a person, for the mean of several is nearer to everybody than a single photo is.
 """
 
 from __future__ import annotations
@@ -17,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.errors import NothingFoundError
-from deciface.explain.composites import Crops, Encode, Floats, blend, unit
+from deciface.explain.composites import Crops, Encode, Floats, blend
 from deciface.explain.regions import Regions
-from deciface.explain.standing import FEWEST, Standing, standings
+from deciface.explain.standing import FEWEST, Standing, Tail, standings
 
 
 class Verdict(StrEnum):
@@ -74,12 +80,6 @@ def region_vectors(encode: Encode, crops: Crops, *, filling: Crops, regions: Reg
     return np.stack(parts, axis=1)
 
 
-def person_means(vectors: NDArray[np.float32], people: Sequence[str]) -> Floats:
-    """One direction a person, (r, p, d), from (r, n, d) rows of photos; people in the order of their ids."""
-    of = np.array(people)
-    return np.stack([unit(vectors[:, of == who].mean(axis=1, dtype=np.float64)) for who in sorted(set(people))], axis=1)
-
-
 def regional_similarity(
     names: Sequence[str], query: Floats, *, patients: Floats, controls: Floats
 ) -> tuple[RegionSimilarity, ...]:
@@ -92,7 +92,7 @@ def regional_similarity(
     query
         (r, d) of the person in question.
     patients, controls
-        (r, p, d) and (r, c, d), one row a person, the query's person not among them.
+        (r, p, d) and (r, c, d), one photo a person, the query's person not among them.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def regional_similarity(
         )
     of_controls = _scores(query, controls, toward=patients, own_is_toward=False)
     of_patients = _scores(query, patients, toward=controls, own_is_toward=True)
-    beside = zip(names, standings(of_controls), standings(of_patients), strict=True)
+    beside = zip(names, standings(of_controls, Tail.HIGH), standings(of_patients, Tail.LOW), strict=True)
     rows = []
     for r, (name, among_controls, among_patients) in enumerate(beside):
         near = [np.einsum("nd,d->n", group[r], query[r]) for group in (patients, controls)]
@@ -159,17 +159,16 @@ def _judge(
     if patients is not None:
         counts.append(f"than {patients.below} of {patients.of} patients are")
     seen = " and ".join(counts)
-    above, under_controls = controls is not None and controls.above, controls is not None and controls.under
-    under_patients = patients is not None and patients.under
-    if above and under_patients:
+    above, under = (standing is not None and standing.stands_out for standing in (controls, patients))
+    if above and under:
         return Verdict.CANNOT_TELL, f": between both, {seen}"
     if above:
         return Verdict.FOR, f" the disorder: {seen} ({_p(controls)})"
-    if under_patients or under_controls:
-        return Verdict.AGAINST, f" the disorder: {seen} ({_p(patients if under_patients else controls)})"
-    if control_count < FEWEST and patient_count < FEWEST:
-        seen += f"; {FEWEST} of either are needed to tell"
-    return Verdict.CANNOT_TELL, f": {seen}"
+    if under:
+        return Verdict.AGAINST, f" the disorder: {seen} ({_p(patients)})"
+    groups = ((control_count, "controls", "for"), (patient_count, "patients", "against"))
+    few = [f"{FEWEST} {who} are needed to speak {how}" for count, who, how in groups if count < FEWEST]
+    return Verdict.CANNOT_TELL, "; ".join([f": {seen}", *few])
 
 
 def _p(standing: Standing | None) -> str:

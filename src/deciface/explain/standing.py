@@ -2,14 +2,16 @@
 
 If the face is one like the others, any of the n + 1 is as likely to be the most extreme: the rank p is exact whatever
 the distribution (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005, chapter 2). For the regions
-together every face's largest deviation is ranked (single-step max-T: Westfall and Young, Resampling-Based Multiple
-Testing, 1993). Holm's correction of rank p-values would need 199 people before anything could be said of ten regions;
-this needs 19, and the chance of any claim about a face like the others is at most 5 % all the same.
+together every face's largest deviation to the side that is asked about is ranked (single-step max-T: Westfall and
+Young, Resampling-Based Multiple Testing, 1993): the chance that any region of a face like the others reaches `ALPHA` is
+at most `ALPHA`. Holm's correction of rank p-values would need 199 people before anything could be said of ten regions;
+this needs 19. Nothing is promised of a face that is of another kind than the others.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -23,6 +25,13 @@ _NO_SPREAD = 1e-6
 _SAME = 1e-9
 
 
+class Tail(Enum):
+    """Which side is asked about, chosen before looking."""
+
+    HIGH = 1
+    LOW = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where a face stands among others in one region.
@@ -34,9 +43,9 @@ class Standing:
     sds
         The difference in standard deviations of all, itself included.
     p
-        Share of all, itself included, that deviate from the mean at least as much, to either side.
+        Share of all, itself included, that deviate from the mean at least as far to the side asked about.
     p_regions
-        The same for the largest deviation in any region: what counts when many regions are looked at.
+        The same for everybody's largest deviation in any region: what counts when many regions are looked at.
     below, of
         How many of them have a smaller score.
     """
@@ -49,23 +58,19 @@ class Standing:
     of: int
 
     @property
-    def above(self) -> bool:
-        """Whether it is higher than can be put down to chance."""
-        return self.p_regions <= ALPHA and self.difference > 0
-
-    @property
-    def under(self) -> bool:
-        """Whether it is lower than can be put down to chance."""
-        return self.p_regions <= ALPHA and self.difference < 0
+    def stands_out(self) -> bool:
+        """Whether it lies farther to the side asked about than can be put down to chance."""
+        return self.p_regions <= ALPHA
 
 
-def standings(scores: Floats) -> tuple[Standing | None, ...]:
+def standings(scores: Floats, tail: Tail) -> tuple[Standing | None, ...]:
     """Compare the first of (r, 1 + n) scores with the others; None where all are alike to rounding, or alone."""
     count = scores.shape[1] - 1
     centred = scores - scores.mean(axis=1, keepdims=True)
     sd = centred.std(axis=1, ddof=1) if count else np.zeros(len(scores))
     told = sd > _NO_SPREAD
-    deviations = np.abs(centred) / np.where(told, sd, 1.0)[:, None] * told[:, None]
+    deviations = tail.value * centred / np.where(told, sd, 1.0)[:, None]
+    deviations[~told] = -np.inf
     largest = deviations.max(axis=0)
 
     def one(r: int) -> Standing:

@@ -18,8 +18,13 @@ from deciface.reports.pictures import data_uri
 LIMITS = (
     "It explains what the encoder sees, not what the patient has. An encoder trained to tell people apart is blind to "
     "some features and takes others, such as ancestry, for a likeness.",
+    "A region that speaks for the disorder is unlike those of unaffected people: of people like the controls at most 1 "
+    "in 20 is told so of any region; of people with another disorder it can be more. One that speaks against is unlike "
+    "the patients: at most 1 in 20 people like them is told so of any region.",
     "A region that cannot tell is not a region without features: the encoder, or the number of people compared with, "
     "may be too weak to say.",
+    "The same face asked about another disorder can be told something of the same region. Ask about those on the list "
+    "too, before a region is taken as pointing to this one.",
     "The heat shows where the likeness comes from, also where there is little of it: read the figures of its legend.",
     "None of this is the probability of a disorder.",
 )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deciface import __version__
 from deciface.cases import RESEARCH_USE_ONLY, SIMULATED, Disorder, Photo, Sex, Side
 from deciface.encoders import Ensemble, encode_views
-from deciface.errors import DeciFaceError, NoGalleryError, OptionError
+from deciface.errors import NoGalleryError, OptionError
 from deciface.explain import (
     Contrast,
     Matched,
@@ -23,7 +23,6 @@ from deciface.explain import (
     match_controls,
     mean_face,
     occlusion_map,
-    person_means,
     region_vectors,
     regional_similarity,
     regions_of,
@@ -31,14 +30,11 @@ from deciface.explain import (
 from deciface.explain.composites import Crops, Encode
 from deciface.faces import align
 from deciface.models import ModelCard
+from deciface.workflows.compared_people import Looked, Looks, drawn
 from deciface.workflows.diagnosing import PatientFacts
 from deciface.workflows.encoding import PhotoEncoder
 from deciface.workflows.looking import SeenPhoto, look
 from deciface.workflows.photo_galleries import PhotoGallery
-
-MOST_PEOPLE = 60
-"""So many patients, and so many controls, are looked at; of more, a random sample."""
-PHOTOS_A_PATIENT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,14 +171,14 @@ def explain(
     others = [p for p in gallery.photos if p.patient.id not in own]
     which, affected = _with_disorder(others, disorder)
     matched = match_controls(
-        [p for p in others if p.unaffected and not p.diagnoses],
+        [p for p in others if p.unaffected and p.patient.id not in gallery.diagnosed],
         age_years=whole.age_years,
         sex=Sex(whole.sex) if whole.sex else None,
         ancestry=whole.ancestry.split(" / ") if whole.ancestry else (),
     )
-    chosen = [_sample(affected, rng, each=PHOTOS_A_PATIENT), _sample(matched.photos, rng, each=1)]
+    chosen = [drawn(affected, rng), drawn(matched.photos, rng)]
     total = sum(map(len, chosen))
-    looked = _Looked(gallery, encoder, alignment, sha256, lambda: advance(1, total))
+    looked = Looked(gallery, encoder, alignment, sha256, lambda: advance(1, total))
     patients, controls = (looked.without_own(part) for part in [looked.at(some) for some in chosen])
     if not patients or not controls:
         raise NoGalleryError(
@@ -203,29 +199,26 @@ def explain(
         cards=tuple(m.encoder.card for m in encoder.ensemble.members),
         views=tuple(map(str, encoder.ensemble.views)),
         gallery_name=gallery.name,
-        remarks=tuple(_remarks(looked, facts, own, matched, len(controls))),
+        remarks=tuple(_remarks(gallery, looked, facts, own, matched, len(controls))),
         own_patients=tuple(sorted(own | looked.same_pixels)),
     )
 
 
-_Looks = list[tuple[Photo, Crops]]
-
-
 def _explained(
-    ensemble: Ensemble, alignment: str, crop: Crops, patients: _Looks, controls: _Looks
+    ensemble: Ensemble, alignment: str, crop: Crops, patients: Looks, controls: Looks
 ) -> tuple[OcclusionMap, tuple[RegionSimilarity, ...]]:
     """Both explanations, in the crops of one template."""
     encode, regions = encode_with(ensemble, alignment), regions_of(alignment)
-    groups = [([p.patient.id for p, _ in group], np.stack([c for _, c in group])) for group in (patients, controls)]
-    filling = mean_face(groups[1][1])
-    whole = [person_means(encode(crops)[None], people)[0] for people, crops in groups]
-    parts = [
-        person_means(region_vectors(encode, crops, filling=filling, regions=regions), people)
-        for people, crops in groups
-    ]
-    query = region_vectors(encode, crop[None], filling=filling, regions=regions)[:, 0].astype(np.float64)
-    occlusion = occlusion_map(encode, crop, filling=filling, contrast=Contrast.between(*whole), regions=regions)
-    return occlusion, regional_similarity(regions.names, query, patients=parts[0], controls=parts[1])
+    affected, unaffected = (np.stack([c for _, c in group]) for group in (patients, controls))
+    contrast = Contrast.between(encode(affected), encode(unaffected))
+    occlusion = occlusion_map(encode, crop, filling=mean_face(unaffected), contrast=contrast, regions=regions)
+    # the patient's crop is in the mean face as every control's is, so that nothing but the face sets it apart from them
+    filling = mean_face(np.concatenate([crop[None], unaffected]))
+    query, *others = (
+        region_vectors(encode, crops, filling=filling, regions=regions).astype(np.float64)
+        for crops in (crop[None], affected, unaffected)
+    )
+    return occlusion, regional_similarity(regions.names, query[:, 0], patients=others[0], controls=others[1])
 
 
 def encode_with(ensemble: Ensemble, alignment: str) -> Encode:
@@ -275,55 +268,21 @@ def _with_disorder(photos: Sequence[Photo], asked: str) -> tuple[Disorder, list[
     return hits[0], [p for p in photos if any(d.disorder.id == hits[0].id for d in p.diagnoses)]
 
 
-def _sample(photos: Sequence[Photo], rng: np.random.Generator, *, each: int) -> list[Photo]:
-    """Up to `MOST_PEOPLE` people with up to `each` photos, in the order of their ids."""
-    of: dict[str, list[Photo]] = {}
-    for photo in sorted(photos, key=lambda p: (p.patient.id, p.id)):
-        of.setdefault(photo.patient.id, []).append(photo)
-    people = list(of)
-    if len(people) > MOST_PEOPLE:
-        people = [people[i] for i in sorted(rng.choice(len(people), MOST_PEOPLE, replace=False).tolist())]
-    return [photo for who in people for photo in of[who][:each]]
-
-
-class _Looked:
-    """Looks at photos of the gallery and remembers what could not be used."""
-
-    def __init__(
-        self, gallery: PhotoGallery, encoder: PhotoEncoder, alignment: str, sha256: str, advance: Callable[[], object]
-    ) -> None:
-        self._gallery, self._encoder, self._alignment = gallery, encoder, alignment
-        self._sha256, self._advance = sha256, advance
-        self.problems: list[str] = []
-        self.same_pixels: set[str] = set()
-
-    def at(self, photos: Sequence[Photo]) -> _Looks:
-        """The photos that could be used, each with its crop."""
-        found = []
-        for photo in photos:
-            try:
-                seen = look(self._gallery.image(photo.id), self._encoder.finder, name=photo.id)
-            except DeciFaceError as error:
-                self.problems.append(str(error))
-            else:
-                if seen.photo.pixel_sha256 == self._sha256:
-                    self.same_pixels.add(photo.patient.id)
-                found.append((photo, align(seen.pyramid, seen.face, self._alignment)))
-            self._advance()
-        return found
-
-    def without_own(self, looks: _Looks) -> _Looks:
-        """Leave out people one of whose photos has the pixels of the one in question."""
-        return [(photo, crop) for photo, crop in looks if photo.patient.id not in self.same_pixels]
-
-
 def _remarks(
-    looked: _Looked, facts: PatientFacts | None, own: set[str], matched: Matched, controls: int
+    gallery: PhotoGallery,
+    looked: Looked,
+    facts: PatientFacts | None,
+    own: set[str],
+    matched: Matched,
+    controls: int,
 ) -> Iterator[str]:
     yield str(matched)
     if matched.people > controls:
         yield f"{controls} of the {matched.people} controls were looked at, drawn at random"
-    left_out = own | looked.same_pixels
+    known = {p.patient.id for p in gallery.photos}
+    if facts and facts.id and facts.id not in known:
+        yield f"patient '{facts.id}' is not in the gallery: nobody was left out by that id"
+    left_out = (own & known) | looked.same_pixels
     if left_out:
         yield f"{', '.join(sorted(left_out))}: the patient's own, not compared with"
     elif not (facts and facts.id):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ class PhotoGallery:
         Those whose image is there.
     image
         Photo id -> file or bytes.
+    diagnosed
+        Ids of people who have a diagnosis in any of their photos, also in one whose image is not there.
     workspace
         The workspace they are in, or None.
     """
@@ -34,6 +36,7 @@ class PhotoGallery:
     name: str
     photos: tuple[Photo, ...]
     image: Callable[[str], Path | bytes]
+    diagnosed: frozenset[str]
     workspace: Workspace | None = None
 
 
@@ -62,16 +65,18 @@ def open_photos(path: Path | None, *, cases: Path | None = None) -> Iterator[Pho
             "table that names its photos (--cases TABLE.csv)"
         )
     with Workspace.open(path) as workspace:
-        photos = tuple(p for p in workspace.photos() if workspace.has_image(p.id))
+        known = tuple(workspace.photos())
+        photos = tuple(p for p in known if workspace.has_image(p.id))
         if not photos:
             raise NoGalleryError(f"the workspace '{path.name}' holds no photos that you may see; import some first")
-        yield PhotoGallery(path.name, photos, workspace.image_bytes, workspace)
+        yield PhotoGallery(path.name, photos, workspace.image_bytes, _diagnosed(known), workspace)
 
 
 def _from_table(cases: Path) -> PhotoGallery:
     table = read_table(cases)
     files = {i: f for i, f in table.photo_files.items() if not isinstance(f, Path) or f.is_file()}
-    photos = tuple(p for _, case in table.cases for p in case.photos if p.id in files)
+    known = tuple(p for _, case in table.cases for p in case.photos)
+    photos = tuple(p for p in known if p.id in files)
     if not photos:
         raise NoGalleryError(
             f"no photo of '{cases.name}' is there; name image files, relative to the table, in its column 'photo'"
@@ -81,4 +86,8 @@ def _from_table(cases: Path) -> PhotoGallery:
         file = files[photo_id]
         return file if isinstance(file, Path) else file()
 
-    return PhotoGallery(cases.name, photos, image)
+    return PhotoGallery(cases.name, photos, image, _diagnosed(known))
+
+
+def _diagnosed(photos: Iterable[Photo]) -> frozenset[str]:
+    return frozenset(p.patient.id for p in photos if p.diagnoses)

@@ -18,6 +18,7 @@ app.command()(deepgestalt)
         (["--kind", "other"], "--kind other; allowed are binary, specialised, multiclass"),
         (["--regions", "face,chin"], "region 'chin'; allowed are face, upper-half, middle"),
         (["--folds", "2"], "2 folds; at least 3 are needed"),
+        (["--device", "banana"], "device 'banana' is not here; PyTorch finds cpu"),
         (["--width", "2"], "width 2; from 0.0625 to 1, the network of the record, is allowed"),
         ([], "'nowhere.csv' does not exist; give a case table, a folder with cases.csv, or a workspace"),
     ],

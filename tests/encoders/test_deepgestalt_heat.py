@@ -55,6 +55,15 @@ def test_regions_count_by_their_scores_and_only_where_they_were_cut():
     assert both[10, 10] == 0  # no region there
 
 
+@pytest.mark.parametrize("pooling", [1, 2, 3, 4, 5])
+def test_the_edge_of_a_crop_does_not_outshine_what_is_inside(pooling):
+    heat = planted((50, 50))
+    lit = heat.maps[pooling - 1][0]
+    lit[[0, -1]] = lit[:, [0, -1]] = 30.0  # ten times the place inside: what zeros beyond the edge do
+    assert np.array_equal(heat.on_crop(Region.FACE, pooling), planted((50, 50)).on_crop(Region.FACE, pooling))
+    assert np.array_equal(heat.on_face(pooling), planted((50, 50)).on_face(pooling))
+
+
 def test_nothing_that_speaks_for_it_is_dark():
     nothing = Heatmaps(
         Label("a", "A"), (Region.FACE,), np.ones(1), tuple(np.zeros((1, s, s)) for s in SIDES), FACE[None]

@@ -40,6 +40,20 @@ def narrow(proto):
     proto.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 99
 
 
+def one_photo(proto):
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def in_floats(proto):
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+
+
+def damaged(proto):
+    for tensor in proto.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 4:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.full(tuple(tensor.dims), np.nan, np.float32), tensor.name))
+
+
 def no_heat(proto):
     del proto.graph.output[-1]
 
@@ -90,6 +104,8 @@ def test_it_runs_without_torch(tmp_path):
         (saying("regions", '["face", "elbow"]'), "labels, regions or kind missing or unreadable"),
         (narrow, r"'crops' is \(n, 2, 100, 99\), its labels and regions need \(n, 2, 100, 100\)"),
         (no_heat, r"'heat5' is \(n, missing\), its labels and regions need \(n, 2, 7, 7\)"),
+        (one_photo, "'crops' is for 1 photos alone; give a file written by"),
+        (in_floats, "'crops' is of ONNX type 1, 2 is needed; give a file written by"),
         (elsewhere, "keeps its weights in other files"),
     ],
 )
@@ -97,6 +113,11 @@ def test_other_files_are_refused_in_one_line(change, message):
     with pytest.raises(ModelError, match=message) as error:
         DeepGestalt(altered(change))
     assert "\n" not in str(error.value)
+
+
+def test_weights_that_are_no_numbers_are_told():
+    with pytest.raises(ModelError, match="the model answers with what is no number"):
+        DeepGestalt(altered(damaged)).scores(some_crops(2))
 
 
 def test_what_is_no_network_is_refused(tmp_path):

@@ -86,3 +86,19 @@ def test_an_unknown_layer_is_refused_by_name() -> None:
 def test_what_is_no_onnx_file_is_refused() -> None:
     with pytest.raises(ModelError, match=r"'x.onnx' is no ONNX file"):
         weights_in_onnx(b"no such thing", name="x.onnx")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda nn: nn.MaxPool2d(2, ceil_mode=True),
+        lambda nn: nn.AvgPool2d(3, 2, 1),
+        lambda nn: nn.Hardtanh(-0.2, 0.2),
+        lambda nn: nn.ReflectionPad2d(1),
+    ],
+    ids=["rounded up", "padding counted", "two ends", "reflected"],
+)
+def test_an_option_that_is_not_translated_is_refused(layer: Any) -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), layer(torch.nn)).eval()
+    with pytest.raises(ModelError, match=r"ONNX"):
+        onnx_from_torch(module, (1, 9, 9))

@@ -22,7 +22,7 @@ def test_the_cohort_stands_where_it_is_among_the_random_groups():
     assert any(left < here for left, *_ in pale)
     area = sum((r - le) * (b - t) for le, t, r, b in dark), sum((r - le) * (b - t) for le, t, r, b in pale)
     assert area[0] / sum(area) == pytest.approx(0.95, abs=0.02)
-    assert "this cohort 0.3000, 2 % as alike" in svg.words
+    assert {"this cohort 0.3000, 2 % as alike", "groups", "0"} <= set(svg.words)  # a y axis of counts
     low, high = np.quantile(null, [0.025, 0.975])
     assert f"95 % of them lie from {low:.4f} to {high:.4f}" in svg.description
     assert "2 % of 2,000 groups are as alike" in svg.description
@@ -47,6 +47,7 @@ def test_controls_of_one_and_two_disorders_stand_on_one_scale():
     assert len(upright(svg, ORANGE)) == 1  # at one place in both panels
     alike, apart = ([box for box in svg.boxes(colour) if box[3] > box[1]] for colour in (BLUE, GREY))
     assert max(right for _, _, right, _ in alike) < min(left for left, *_ in apart)
+    assert svg.words.count("pairs") == 2  # a y axis of counts each
     assert {"one disorder, 3 pairs", "two disorders, 4 pairs", "threshold 0.4500"} <= set(svg.words)
     assert svg.description == (
         "The two cohorts are 0.3500 apart. 3 pairs of one disorder have a median of 0.3000. 4 pairs of two disorders "

@@ -66,6 +66,16 @@ def test_the_band_of_resampled_curves_holds_most_of_them():
         band_of(curves[:19])
 
 
+def test_a_matrix_of_two_classes_holds_the_names_of_its_axes_and_is_not_enlarged():
+    svg = Drawn(confusion_chart(np.array([[30, 4], [2, 4]]), ["rest", "D1"], name="c"))
+    width, height = svg.size
+    assert width >= 380, "pages enlarge what is narrower, letters and all"
+    label = "truth (shade: share of the row)"
+    assert label in svg.words
+    assert height - 2 * 40 > 0.55 * 12 * len(label), "the name of the upright axis fits"
+    assert inside(svg)
+
+
 def test_curves_are_told_apart_and_not_too_many():
     curve = roc(*scores())
     svg = Drawn(roc_chart([RocLine("a", curve, 0.7), RocLine("b", curve, 0.7)], name="r"))

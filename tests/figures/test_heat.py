@@ -51,6 +51,23 @@ def test_the_legend_holds_both_colours_and_a_white_middle():
     assert (row[:, 0] - row[:, 2] > 80).sum() > 30
 
 
+def test_a_legend_of_one_side_begins_at_0_and_has_no_blue():
+    picture = opened(overlay(GREY, np.ones((60, 40)), title="t", ends=("", "speaks for")))
+    row = picture[44 + 420 + 12 + 7]
+    assert (row[:, 0] - row[:, 2] > 80).sum() > 90
+    assert (row[:, 2] - row[:, 0] > 40).sum() == 0
+    with pytest.raises(OptionError, match="below 0 is drawn, and nothing says what it means"):
+        overlay(GREY, -np.ones((60, 40)), title="t", ends=("", "speaks for"))
+
+
+def test_notes_stand_below_the_legend():
+    plain = opened(overlay(GREY, np.ones((60, 40)), title="t"))
+    noted = opened(overlay(GREY, np.ones((60, 40)), title="t", notes=("one", "two")))
+    assert noted.shape[0] == plain.shape[0] + 34
+    assert np.array_equal(noted[: 44 + 420], plain[: 44 + 420])
+    assert (noted[-40:-20] < 200).any()
+
+
 def test_a_long_title_makes_the_picture_wider():
     assert opened(overlay(GREY, np.ones((60, 40)), title="what speaks for " * 8)).shape[1] > 800
 

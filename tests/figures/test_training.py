@@ -54,6 +54,15 @@ def test_a_single_epoch_without_measures_is_drawn():
     assert kept_epoch([Point(1, "all", 0.3)]) is None
 
 
+def test_the_axis_says_whose_measure_it_is_and_shares_go_from_0_to_1():
+    svg = Drawn(training_curves(EPOCHS, name="c", unit="share"))
+    assert {"choosing people", "(share)", "training loss", "(per photo)"} <= set(svg.words)
+    assert {"0.0", "1.0"} <= set(svg.words)
+    assert "held-out people" not in svg.words
+    assert "(score)" in Drawn(training_curves(EPOCHS, name="c")).words
+    assert inside(svg)
+
+
 def test_measures_can_be_chosen():
     assert "score" not in Drawn(training_curves(EPOCHS, name="c", measures=["top-1"])).words
     with pytest.raises(OptionError, match="5 measures in one chart; give at most 4"):

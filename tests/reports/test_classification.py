@@ -12,7 +12,9 @@ from deciface.evaluation.classification import (
     specialised_accuracy,
 )
 from deciface.figures.discrimination import reliability_bins
-from deciface.reports.classification import ClassificationReport, Classified, render
+from deciface.reports.classification import ClassificationReport, Classified, Learnt, nothing_learnt, render
+from deciface.reports.training import Curves, FoldSize, TrainingData
+from tests.figures.test_training import EPOCHS
 from tests.reports.pages import HEAD, NOW, check_page
 
 
@@ -47,6 +49,54 @@ def test_one_disorder_against_the_rest():
     assert "2 more are in the table and not in the chart." in text
     assert page.count("<svg") == 2
     assert "What others printed" not in text
+
+
+def test_accuracy_comes_last_and_beside_always_no():
+    main = binary_accuracy(predictions(2))
+    text = check_page(render(ClassificationReport(HEAD, (Classified("all regions", main),)), now=NOW))
+    assert "classifier sensitivity specificity AUC accuracy accuracy of always 'no'" in text.replace("&#39;", "'")
+    others = main.specificity.of
+    assert f"{100 * others / 60:.1f} % ({others} of 60)" in text
+
+
+def test_a_classifier_that_learnt_nothing_says_so_first():
+    none, some = (binary_accuracy(predictions(2, skill=skill)) for skill in (0.0, 1.5))
+    said = nothing_learnt(none)
+    low, high = none.auc.interval
+    assert said == (
+        f"Nothing was learnt that can be told from chance: AUC {none.auc.value:.2f} ({low:.2f} to {high:.2f}), where "
+        "knowing nothing gives 0.50. Do not use this model."
+    )
+    assert some.auc.value < 1
+    assert nothing_learnt(some) == ""
+    perfect, few = (binary_accuracy(predictions(2, patients, skill=90.0)) for patients in (60, 4))
+    assert (perfect.auc.value, few.auc.value) == (1, 1), "where DeLong's interval is no interval"
+    assert nothing_learnt(perfect) == ""
+    assert nothing_learnt(few).endswith("4 patients are too few to say.")
+    page = ClassificationReport(HEAD, (Classified("all regions", none),))
+    assert check_page(render(page, now=NOW)).count(said) == 1
+    told = replace(page, head=replace(HEAD, notices=(*HEAD.notices, said)))
+    assert check_page(render(told, now=NOW)).count(said) == 1, "once, in the head"
+    genes = nothing_learnt(specialised_accuracy(predictions(5, skill=0.0)))
+    assert genes.startswith("Nothing was learnt that can be told from chance: top-1")
+    assert nothing_learnt(specialised_accuracy(predictions(5, skill=4.0))) == ""
+    many = (multiclass_accuracy(predictions(12, 100, skill=skill), seed=1, replicates=200) for skill in (0.0, 4.0))
+    assert [bool(nothing_learnt(result)) for result in many] == [True, False]
+
+
+def test_who_was_learnt_from_how_and_the_curves_are_on_the_page():
+    data = TrainingData(
+        60, 61, {"D1": 6, "rest": 54}, {"Amis": 60}, folds=(FoldSize("fold 1", 36, 37, 12, 12, 12, 12),)
+    )
+    learnt = Learnt(
+        data, (Curves("fold 1", EPOCHS, ("top-1",), "share"),), (("epochs asked for", "at most 20 a fold"),)
+    )
+    main = Classified("all regions", binary_accuracy(predictions(2)))
+    page = render(ClassificationReport(HEAD, (main,), learnt=learnt), now=NOW)
+    text = check_page(page)
+    for said in ("60 patients, 61 photos", "Amis 60", "fold 1 36 37 12 12 12 12", "epochs asked for at most 20 a fold"):
+        assert said in text
+    assert page.count("<svg") == 2
 
 
 def test_genes_of_a_disorder_have_a_confusion_matrix_and_their_chance():

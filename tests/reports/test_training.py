@@ -61,6 +61,20 @@ def test_people_folds_recipe_and_card_are_there(report):
     assert "Each ancestry was drawn as often as any other." in check_page(render(balanced, now=NOW))
 
 
+def test_learning_choosing_and_testing_stand_apart_and_people_are_described(report):
+    fold = FoldSize("the run", 24, 40, 8, 12, 8, 11)
+    data = replace(report.data, folds=(fold,), by_sex={"male": 9, "female": 15}, by_age={"2-6": 20, "6-12": 4})
+    text = check_page(render(replace(report, data=data), now=NOW))
+    assert "nobody is in two columns" in text
+    columns = "learnt from, patients photos choose the epoch, patients photos tested on, patients photos"
+    assert f"{columns} the run 24 40 8 11 8 12" in text
+    assert "female 15 male 9" in text
+    assert "2-6 20 6-12 4" in text, "in the order of age"
+    without = check_page(render(report, now=NOW))
+    assert "nobody is on both sides" in without
+    assert "choose the epoch, patients" not in without
+
+
 def test_there_is_a_chart_a_run_and_one_of_the_figures(report):
     page = render(report, now=NOW)
     assert page.count("<svg") == 3

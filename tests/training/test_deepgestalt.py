@@ -23,8 +23,8 @@ from deciface.training.deepgestalt_folds import (
     usual_epochs,
 )
 from deciface.training.deepgestalt_labels import REST, Label, Labelled
-from deciface.training.deepgestalt_measures import measure, refuse_shared_pixels
-from deciface.training.photos import TrainingPhotos
+from deciface.training.deepgestalt_measures import measure
+from deciface.training.photos import TrainingPhotos, refuse_shared_pixels
 
 REGIONS = (Region.FACE, Region.MOUTH)
 PLAN = TrainingPlan(REGIONS, folds=3, epochs=6, batch=8, channels=channels_of_width(1 / 16), learning_rate=4e-3, seed=3)
@@ -181,6 +181,7 @@ def test_a_run_that_was_interrupted_gives_the_same_model(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         cross_validate(material, plan, folder=tmp_path / "parts", advance=stop)
+    torch.manual_seed(77)  # what else a process may have drawn
     done = []
     resumed = cross_validate(material, plan, folder=tmp_path / "parts", advance=lambda *e: done.append(e))
     assert [(name, epoch.number) for name, epoch in done] == [
@@ -209,6 +210,22 @@ def test_the_kept_model_learns_for_as_long_as_it_is_told():
     pytest.importorskip("torch")
     kept = train_on_everybody(drawn(patients=12), replace(PLAN, patience=1), epochs=4)
     assert [epoch.number for epoch in kept.history if epoch.best] == [1, 2, 3, 4]
+
+
+def test_the_kept_model_learns_at_the_rates_of_its_folds():
+    pytest.importorskip("torch")
+    material = drawn(patients=12)
+    part, whole = (train_on_everybody(material, PLAN, epochs=epochs).history for epochs in (3, PLAN.epochs))
+    assert [epoch.learning_rate for epoch in part] == [epoch.learning_rate for epoch in whole[:3]]
+    assert part[-1].learning_rate > PLAN.learning_rate / 3, "half of the way down, not at its end"
+
+
+def test_relatives_are_in_one_fold():
+    material = drawn(patients=24)
+    units = tuple("family" if name in ("P00", "P01", "P02") else name for name in material.patients)
+    for seed in range(5):
+        fold_of = divide(replace(material, units=units), replace(PLAN, seed=seed))
+        assert len({int(fold) for fold, unit in zip(fold_of, units, strict=True) if unit == "family"}) == 1
 
 
 def test_one_picture_of_two_patients_is_refused():

@@ -90,7 +90,7 @@ def test_a_disorder_without_genes_and_a_rest_of_nobody_are_refused():
         label_photos(photos, ModelKind.SPECIALISED, disorders=["D:A"])
     with pytest.raises(InputError, match=r"too few patients in class 'rest' \(0\)"):
         label_photos(photos, ModelKind.BINARY, disorders=["D:A"])
-    with pytest.raises(InputError, match="1 classes with 3 or more patients; at least 2 are needed: add patients"):
+    with pytest.raises(InputError, match="1 class with 3 or more patients; at least 2 are needed: add patients"):
         label_photos(photos, ModelKind.MULTICLASS)
 
 

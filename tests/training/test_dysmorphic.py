@@ -146,7 +146,7 @@ def test_a_run_is_cut_and_goes_on_to_the_same_encoder(shared_data, tmp_path):
     manifest = json.loads((cut / "run.json").read_text())
     assert manifest["parts"]["fold-1"]["held_out"]
     page = (cut / REPORT_FILE).read_text()
-    assert "each by the part that never saw them" in page
+    assert "by the part that never saw them" in page
     assert "part &#39;all&#39; is not finished" in page
     with pytest.raises(OptionError, match="holds a run already; go on with it by --resume"):
         train_dysmorphic(training, cut, **options)
@@ -157,5 +157,8 @@ def test_a_run_is_cut_and_goes_on_to_the_same_encoder(shared_data, tmp_path):
     with pytest.raises(MismatchError, match="was begun with another set of photos"):
         train_dysmorphic(fewer, cut, resume=True, **options)
     assert json.loads((cut / "run.json").read_text()) == manifest, "nothing was rewritten"
+    (cut / "run.json").write_text("{")
+    with pytest.raises(InputError, match=r"run.json' cannot be read; name a new folder"):
+        train_dysmorphic(training, cut, resume=True, **options)
     with pytest.raises(OptionError, match="part 'fold-9'; there are all, fold-1, fold-2"):
         train_dysmorphic(training, tmp_path / "x", only=["fold-9"], **options)

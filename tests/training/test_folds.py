@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deciface.errors import InputError, OptionError
-from deciface.training.folds import balanced_order, class_weights, patient_folds
+from deciface.training.folds import balanced_order, class_weights, need_people_in_folds, patient_folds
 
 
 @given(
@@ -50,6 +50,15 @@ def test_the_same_seed_gives_the_same_folds() -> None:
     assert (a != c).any()
 
 
+def test_a_family_of_several_classes_is_dealt_out_once() -> None:
+    units = ["f", "f", *(f"a{i}" for i in range(5)), *(f"b{i}" for i in range(5))]
+    fold = patient_folds(units, np.array([0, 1] + [0] * 5 + [1] * 5), folds=3, seed=0)
+    assert fold[0] == fold[1]
+    assert max(Counter(fold[1:].tolist()).values()) - min(Counter(fold[1:].tolist()).values()) <= 1
+    with pytest.raises(InputError, match="class 0 has one patient"):
+        patient_folds(["f", "f", "b", "c"], np.array([0, 0, 1, 1]), folds=2, seed=0)
+
+
 def test_people_without_a_class_are_spread_too() -> None:
     fold = patient_folds([f"p{i}" for i in range(12)], np.full(12, -1), folds=3, seed=0)
     assert Counter(fold.tolist()) == {0: 4, 1: 4, 2: 4}
@@ -60,6 +69,35 @@ def test_refusals() -> None:
         patient_folds(["a", "b"], np.array([0, 0]), folds=1, seed=0)
     with pytest.raises(InputError, match="class 1 has one patient"):
         patient_folds(["a", "b", "c", "c"], np.array([0, 0, 1, 1]), folds=2, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("patients", "folds", "error", "message"),
+    [
+        (40, 2, OptionError, "2 folds; at least 3 are needed: to learn from, to choose on, to test on"),
+        (
+            40,
+            50,
+            OptionError,
+            r"50 folds of 40 patients leave 0 to choose .*; at least 5 are needed: give 3 to 8 folds$",
+        ),
+        (40, 9, OptionError, "9 folds of 40 patients leave 4 to choose the epoch on"),
+        (16, 4, OptionError, "at least 5 are needed: give 3 folds$"),
+        (14, 3, InputError, "14 patients to learn from and test on; at least 15 are needed, 5 in each of 3 folds"),
+    ],
+)
+def test_folds_too_small_to_choose_or_test_on_are_refused(
+    patients: int, folds: int, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        need_people_in_folds(patients, folds=folds)
+
+
+@pytest.mark.parametrize(("patients", "folds"), [(15, 3), (40, 8), (44, 8)])
+def test_folds_that_are_allowed_have_five_patients_each(patients: int, folds: int) -> None:
+    need_people_in_folds(patients, folds=folds)
+    fold = patient_folds([f"p{i}" for i in range(patients)], np.arange(patients) % 2, folds=folds, seed=1)
+    assert min(Counter(fold.tolist()).values()) >= 5
 
 
 def test_weights_are_in_the_order_of_the_classes() -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from deciface.cases import Diagnosis, Disorder, Patient, Photo
+from deciface.cases import Diagnosis, DiagnosisStatus, Disorder, Patient, Photo
 from deciface.errors import InputError, MismatchError, OptionError
 from deciface.models import shipped_cards
+from deciface.models.card import Colour
 from deciface.training.folds import patient_folds
 from deciface.training.gestaltmatcher import Augmentation, DisorderTask, gestaltmatcher_recipe, moved
 from deciface.training.loop import run
 from deciface.training.manifest import curves_table, identity_of, material_as_document
-from deciface.training.photos import TrainingPhotos, gene_of
+from deciface.training.photos import TrainingPhotos, disorder_of, gene_of
 
 torch = pytest.importorskip("torch")
 
@@ -102,6 +104,46 @@ def test_an_interrupted_run_gives_the_same_encoder(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole.vectors(test), again.vectors(test))
 
 
+@pytest.mark.parametrize("killed_after", [None, 1, 2], ids=["before any", "in the first stage", "between stages"])
+def test_the_seed_decides_whatever_was_drawn_before(tmp_path: Path, killed_after: int | None) -> None:
+    recipe = gestaltmatcher_recipe(head_epochs=2, epochs=1, seed=5)
+    data = material()
+
+    class PowerCutError(Exception):
+        pass
+
+    def stop(epoch: Any) -> None:
+        if epoch.number == killed_after:
+            raise PowerCutError
+
+    def begun(disturbance: int, seed: int = 5) -> DisorderTask:
+        network = trunk()
+        torch.manual_seed(disturbance)  # what else a process may have drawn
+        rows = np.arange(len(data.photos))
+        return DisorderTask(network, 16, CARD, data, learn=rows[::2], choose=rows[1::2], batch=8, seed=seed)
+
+    whole = begun(11)
+    first = run(whole, recipe)
+    if killed_after is not None:
+        with pytest.raises(PowerCutError):
+            run(begun(22), recipe, checkpoint=tmp_path / "c.pt", identity="x", advance=stop)
+    again = begun(33)
+    assert run(again, recipe, checkpoint=tmp_path / "c.pt", identity="x") == first
+    for name, values in whole.network.state_dict().items():
+        assert torch.equal(values, again.network.state_dict()[name]), name
+    one, other = (begun(11, seed).network.classifier[1].weight for seed in (5, 6))
+    assert not torch.equal(one, other)
+
+
+def test_the_classifier_leaves_the_stream_of_others_alone() -> None:
+    data, network = material(), trunk()
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    DisorderTask(network, 16, CARD, data, learn=np.arange(4), choose=np.arange(4), seed=1)
+    assert torch.equal(torch.rand(2), wanted)
+
+
 def test_augmentation_follows_its_generator_and_keeps_its_range() -> None:
     crops = torch.from_numpy(material().crops[:6]).permute(0, 3, 1, 2).float()
     plan = Augmentation(shrink=0.5, grey=0.5)
@@ -122,11 +164,17 @@ def test_augmentation_follows_its_generator_and_keeps_its_range() -> None:
 def test_what_cannot_be_learnt_from_is_refused() -> None:
     data = material()
     one = data.rows([i for i, label in enumerate(data.labels) if label == "D0"])
-    with pytest.raises(InputError, match="1 classes with 2 or more patients; at least 2 are needed"):
+    with pytest.raises(InputError, match=r"^1 class with 2 or more patients; at least 2 are needed"):
         task_of(one)
     lone = [i for i, p in enumerate(data.patients) if data.labels[i] == "D0" or p == "P1"]
-    with pytest.raises(InputError, match=r"1 classes with 2 or more patients \(D1 have one patient each\)"):
+    with pytest.raises(InputError, match=r"1 class with 2 or more patients \(D1 has one patient\)"):
         data.rows(lone).need_classes()
+    alone = tuple(photo(p, 0, f"D{p}") for p in range(7))
+    with pytest.raises(
+        InputError,
+        match=r"^0 classes with 2 or more patients \(D0, D1, D2, D3, D4 and 2 more have one patient each\); at least 2",
+    ):
+        TrainingPhotos(alone, data.crops[:7]).need_classes()
     with pytest.raises(OptionError, match="batch = 1; at least 2"):
         DisorderTask(trunk(), 16, CARD, data, learn=np.arange(4), choose=np.arange(4), batch=1)
     with pytest.raises(MismatchError, match="2 photos and 1 crops"):
@@ -134,6 +182,34 @@ def test_what_cannot_be_learnt_from_is_refused() -> None:
     twice = (photo(1, 0, "D0"), photo(1, 1, "D1"))
     with pytest.raises(MismatchError, match="patient 'P1' is 'D0' in one photo and 'D1' in another"):
         TrainingPhotos(twice, data.crops[:2])
+
+
+def test_a_suspicion_is_no_label_and_a_family_counts_once() -> None:
+    data = material()
+    first = data.photos[0]
+    suspected = replace(first, diagnoses=(replace(first.diagnoses[0], status=DiagnosisStatus.SUSPECTED),))
+    assert disorder_of(suspected) == ""
+    assert gene_of(suspected) == ""
+    both = replace(first, diagnoses=(*suspected.diagnoses, Diagnosis(Disorder("D9", "D9"))))
+    assert disorder_of(both) == "D9"
+    related = tuple(Photo(f"{who}.jpg", Patient(who, family="F"), "0", diagnoses=first.diagnoses) for who in ("A", "B"))
+    pair = TrainingPhotos(related, data.crops[:2])
+    assert pair.units == ("family F", "family F")
+    assert pair.classes == ()
+    assert pair.too_small == ("D0",)
+
+
+def test_a_network_of_other_colour_order_sees_its_own_order() -> None:
+    data, rows = material(), np.arange(6)
+    straight, _ = task_of(data)
+    bgr = replace(CARD, colour=Colour.BGR, mean=CARD.mean[::-1], std=CARD.std[::-1])
+    network = trunk()
+    with torch.no_grad():
+        network[0].weight.copy_(network[0].weight.flip(1))  # the same network for the other order
+    reverse = DisorderTask(network, 16, bgr, data, learn=rows, choose=rows, batch=8)
+    np.testing.assert_allclose(reverse.vectors(rows), straight.vectors(rows), atol=1e-5)
+    wrong = DisorderTask(network, 16, CARD, data, learn=rows, choose=rows, batch=8)
+    assert np.abs(wrong.vectors(rows) - straight.vectors(rows)).max() > 1e-3
 
 
 def test_classes_can_be_genes() -> None:

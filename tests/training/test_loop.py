@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from deciface.errors import MismatchError, ModelError, OptionError
-from deciface.training.loop import Epoch, Recipe, Schedule, Stage, run
+from deciface.training.loop import Epoch, Recipe, Schedule, Stage, need_checkpoint, run
 
 torch = pytest.importorskip("torch")
 
@@ -122,6 +123,15 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None
         run(Line(), RECIPE, checkpoint=path)
 
 
+def test_a_checkpoint_is_judged_before_anything_is_done(tmp_path: Path) -> None:
+    need_checkpoint(tmp_path / "none.pt")
+    run(Line(), RECIPE, checkpoint=tmp_path / "c.pt")
+    need_checkpoint(tmp_path / "c.pt")
+    (tmp_path / "torn.pt").write_bytes((tmp_path / "c.pt").read_bytes()[:99])
+    with pytest.raises(ModelError, match=r"torn\.pt' is no checkpoint of this program, or is damaged; remove it"):
+        need_checkpoint(tmp_path / "torn.pt")
+
+
 def test_a_checkpoint_with_code_is_not_run(tmp_path: Path) -> None:
     path, marker = tmp_path / "c.pt", tmp_path / "ran"
 
@@ -133,6 +143,52 @@ def test_a_checkpoint_with_code_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is no checkpoint"):
         run(Line(), RECIPE, checkpoint=path)
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"history": [{"number": 1}]},
+        {"history": "epochs"},
+        {"network": {}},
+        {"best": {"1.weight": torch.zeros(1)}},
+        {"optimizer": {"state": {}, "param_groups": []}},
+        {"stage": "first"},
+    ],
+    ids=["fields", "no list", "network", "best", "optimizer", "stage"],
+)
+def test_a_checkpoint_of_the_right_run_with_wrong_content_is_one_line(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "c.pt"
+
+    def stop(epoch: Epoch) -> None:
+        raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        run(Line(), RECIPE, checkpoint=path, identity="a", advance=stop)
+    torch.save(torch.load(path, weights_only=True) | change, path)
+    with pytest.raises(ModelError, match=r"c\.pt' is no checkpoint of this program, or is damaged; remove it"):
+        run(Line(), RECIPE, checkpoint=path, identity="a")
+
+
+def test_memory_that_runs_out_while_measuring_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Line()
+
+    def full() -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(task, "measure", full)
+    with pytest.raises(ModelError, match="out of memory on cpu; give a smaller --batch"):
+        run(task, RECIPE)
+
+
+def test_a_cosine_can_fall_over_more_epochs_than_are_learnt() -> None:
+    def rates(**horizon: int) -> list[float]:
+        stage = Stage("all", 2, 0.05, schedule=Schedule.COSINE, **horizon)
+        return [epoch.learning_rate for epoch in run(Line(), Recipe((stage,), seed=1))]
+
+    whole = [e.learning_rate for e in run(Line(), Recipe((Stage("all", 6, 0.05, schedule=Schedule.COSINE),), seed=1))]
+    assert rates(horizon=6) == whole[:2]
+    assert rates()[1] < whole[1] / 4
 
 
 def test_a_loss_that_is_no_number_stops_the_run() -> None:
@@ -158,9 +214,15 @@ def test_out_of_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (lambda: Stage("x", 0, 0.1), "stage 'x': 0 epochs at learning rate 0.1"),
         (lambda: Stage("x", 1, 0.0), "1 epochs at learning rate 0"),
+        (lambda: Stage("x", -3, 0.1), "-3 epochs at learning rate 0.1"),
+        (lambda: Stage("x", 1, float("nan")), "1 epochs at learning rate nan"),
         (lambda: Recipe(()), "a recipe without stages"),
+        (lambda: replace(RECIPE, patience=0), "patience = 0; a whole number of at least 1 is allowed"),
+        (lambda: replace(RECIPE, plateau=0), "plateau = 0; a whole number of at least 1"),
+        (lambda: replace(RECIPE, seed=-4), "seed = -4; a whole number of at least 0 is allowed"),
+        (lambda: replace(RECIPE, threads=0), "threads = 0; a whole number of at least 1"),
     ],
-    ids=["no epochs", "no rate", "no stages"],
+    ids=["no epochs", "no rate", "fewer than no", "no number", "no stages", "patience", "plateau", "seed", "threads"],
 )
 def test_impossible_recipes(make: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):

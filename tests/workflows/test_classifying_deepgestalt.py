@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+
 import cv2
 import numpy as np
 import pytest
 
 from deciface.errors import OptionError, StorageError
-from deciface.workflows.classifying_deepgestalt import classify_photo
+from deciface.photos import read_photo
+from deciface.workflows.classifying_deepgestalt import classify_photo, write_report
 from tests.encoders.deepgestalts import model_bytes
 
 pytestmark = pytest.mark.models
@@ -47,6 +51,31 @@ def test_heatmaps_are_drawn_over_face_and_regions(photo, model_file, model_store
         picture = cv2.imread(str(path))
         assert picture is not None
         assert np.ptp(picture) > 100
+
+
+def test_the_page_holds_list_regions_heatmaps_and_what_is_known_of_the_photo(photo, model_file, model_store, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"learnt_from": [{"sha256": "a" * 64}]}))
+    found = classify_photo(photo, model_file, store=model_store, pictured=True)
+    assert (found.among_learnt, found.heatmaps) == (False, ())
+    write_report(found, tmp_path / "r.html", model_file=model_file, now=dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 5 + 2
+    for said in (*(one.label.name for one in found.suggestions), "mouth", "Not among the 1 photos", "Research use"):
+        assert said in page
+    assert "http" not in page
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == []
+
+
+def test_a_photo_that_was_learnt_from_is_told(photo, model_file, model_store, tmp_path):
+    assert classify_photo(photo, model_file, store=model_store).among_learnt is None
+    learnt = {"data": {"learnt_from": [{"photo": "x", "sha256": read_photo(photo).pixel_sha256}]}}
+    (tmp_path / "run.json").write_text(json.dumps(learnt))
+    found = classify_photo(photo, model_file, store=model_store, pictured=True)
+    assert found.as_document()["learnt_from_this_photo"] is True
+    write_report(found, tmp_path / "r.html", model_file=model_file, now=dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
+    assert '<p class="notice care">The model learnt from this very photo' in (tmp_path / "r.html").read_text()
+    with pytest.raises(OptionError, match="is a folder; name the report's file"):
+        write_report(found, tmp_path, model_file=model_file, now=dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
 
 
 def test_unknown_classes_and_folders_that_are_there_are_refused(photo, model_file, model_store, tmp_path):

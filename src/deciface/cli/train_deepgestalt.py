@@ -11,6 +11,7 @@ import typer
 from deciface.cli.output import emit, note, progress
 
 if TYPE_CHECKING:
+    from deciface.training.loop import Epoch
     from deciface.workflows.training_deepgestalt import TrainedDeepGestalt
 
 
@@ -47,7 +48,8 @@ def deepgestalt(
     from deciface.faces.region_crops import parse_regions
     from deciface.models import ModelStore
     from deciface.training.deepgestalt_folds import TrainingPlan
-    from deciface.workflows.training_deepgestalt import Settings, train_deepgestalt
+    from deciface.workflows.training_deepgestalt import train_deepgestalt
+    from deciface.workflows.training_deepgestalt_material import Settings
 
     if kind not in tuple(ModelKind):
         raise OptionError(f"--kind {kind}; allowed are {', '.join(ModelKind)}")
@@ -62,7 +64,7 @@ def deepgestalt(
         channels=channels_of_width(width),
         balance_ancestry=balance_ancestry,
     )
-    with progress("looking at photos", 1) as looked, progress("epochs", (folds + 1) * epochs) as learnt:
+    with progress("looking at photos", 1) as looked:
         trained = train_deepgestalt(
             cohort,
             output,
@@ -71,27 +73,32 @@ def deepgestalt(
             resume=resume,
             now=_now,
             look_advance=lambda total: looked(1, total=total),
-            advance=lambda *_: learnt(),
+            advance=_tell,
+            say=note,
         )
-    for problem in trained.problems:
+    for problem in trained.manifest["data"]["not_used"]:
         note(f"left out: {problem}")
     emit(trained.as_document(), "\n".join(_lines(trained)), json=json)
 
 
-def _lines(trained: TrainedDeepGestalt) -> list[str]:
-    from deciface.cases import SIMULATED
-    from deciface.evaluation.classification_document import in_lines
+def _tell(part: str, epoch: Epoch) -> None:
+    """One line an epoch, on stderr; nobody is left to measure on while everybody is learnt from."""
+    top_1 = f", top-1 {epoch.measures['top-1']:.3f}" if "top-1" in epoch.measures else ""
+    best = " (best)" if top_1 and epoch.best else ""
+    note(f"{part}, epoch {epoch.number}: loss {epoch.loss:.3f}{top_1}{best}")
 
-    data = trained.manifest["data"]
-    simulated = f" ({SIMULATED})" if data["simulated_photos"] else ""
+
+def _lines(trained: TrainedDeepGestalt) -> list[str]:
+    from deciface.workflows.training_deepgestalt import IN_WORDS
+
+    data, results = trained.manifest["data"], trained.results
     lines = [
-        f"{data['photos']} photos of {data['patients']} patients{simulated}, {len(trained.labels)} classes; "
-        f"{trained.left_out} photos without a class left out",
+        *trained.manifest["notices"],
+        f"{data['photos']} photos of {data['patients']} patients, {len(results['labels'])} classes; "
+        f"{results['left_out']} photos without a class left out",
         "on patients that the networks never saw, all regions together:",
-        *in_lines(trained.result, trained.published),
+        *results[IN_WORDS],
     ]
-    for region, result in trained.by_region:
-        lines.append(f"{region} alone: {in_lines(result)[0]}")
     return [*lines, f"model: {trained.model}", f"report: {trained.folder / 'report.html'}"]
 
 

@@ -34,8 +34,10 @@ def gestaltmatcher(
     balance_ancestry: Annotated[
         bool, typer.Option("--balance-ancestry", help="Show every ancestry as often, whatever its number of photos.")
     ] = False,
-    seed: int = 0,
-    threads: Annotated[int | None, typer.Option("--threads", help="All cores when left out.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Everything random follows from it.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="All cores when left out; sums differ a little with it.")
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:N or mps.")] = "cpu",
     mixed: Annotated[bool, typer.Option("--mixed", help="Matrix products in bfloat16.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
@@ -74,6 +76,7 @@ def gestaltmatcher(
             now=lambda: dt.datetime.now(dt.UTC),
             look_advance=lambda total: looked(1, total=total),
             advance=_tell,
+            say=note,
         )
     emit(_document(trained), _text(trained), json=json)
 
@@ -108,13 +111,14 @@ def _text(trained: TrainedEncoder) -> str:
         d = row.as_document()
         name = trained.manifest["settings"]["base"]
         own, base = _share(d["trained"]), _share(d["before"])
-        lines.append(f"  {row.who}, {row.rule}: {own} of {row.patients}; {name} {base}")
+        chance = f"chance {100 * row.chance:.1f} %"
+        lines.append(f"  {row.who}, {row.rule}: {own} of {row.patients}; {name} {base}; {chance}")
     lines += [f"  not used: {problem}" for problem in trained.problems]
     lines += [
         "",
         f"{trained.folder / 'report.html'}",
         f"{trained.folder / trained.card.file}",
-        f"deciface models add it with --card {trained.folder}/card.yaml",
+        f"deciface models add {trained.folder / trained.card.file} --card {trained.folder / 'card.yaml'}",
     ]
     return "\n".join(lines)
 

@@ -4,7 +4,8 @@ Method: gradient-weighted activations (Selvaraju et al. 2017) behind the four ma
 activation map (Zhou et al. 2016) at the average pooling; see `deciface.encoders.deepgestalt_export`. Only what speaks
 for the disorder is shown, as in these papers. The map of each region is scaled to a largest value of 1, carried back to
 where the region was cut, and the regions are averaged there by the score that each gives the disorder, fading in over
-the rim of a region so that no edge is drawn where the face has none: our choice.
+the rim of a region so that no edge is drawn where the face has none: our choice. The outermost ring of each map is left
+out: convolutions see zeros beyond the edge of a crop and react to that edge as to a feature.
 
 A heatmap shows what the networks reacted to. It does not show that this is what the disorder looks like.
 """
@@ -51,7 +52,7 @@ class Heatmaps:
     to_frame: Floats
 
     def on_crop(self, region: Region, pooling: int) -> Floats:
-        """Return the map of a region over its crop (100, 100), largest value 1; all 0 where nothing speaks for it.
+        """Return the map of a region over its crop (100, 100), largest value 1; 0 along its edge.
 
         Raises
         ------
@@ -83,7 +84,7 @@ class Heatmaps:
     def _scaled(self, number: int, pooling: int) -> Floats:
         if not 1 <= pooling <= POOLINGS:
             raise OptionError(f"pooling layer {pooling}; there are 1 to {POOLINGS}")
-        heat = self.maps[pooling - 1][number]
+        heat = np.pad(self.maps[pooling - 1][number, 1:-1, 1:-1], 1)
         largest = heat.max()
         scaled: Floats = heat / largest if largest > 0 else heat
         return scaled

@@ -19,6 +19,8 @@ from deciface.models.sessions import session_options
 BATCH = 16
 """Photos fed at once."""
 _LARGEST_FILE_BYTES = 2**31
+_FLOAT, _UINT8 = 1, 2
+"""`onnx.TensorProto.FLOAT` and `UINT8`."""
 _MAKE_ONE = "give a file written by `deciface train deepgestalt`"
 
 
@@ -79,12 +81,16 @@ class DeepGestalt:
         ------
         MismatchError
             On crops of another shape or type.
+        ModelError
+            When the answer is no number.
         """
         checked = self._checked(crops)
         parts = [
             np.asarray(self._scores.run([SCORES], {CROPS: checked[at : at + BATCH]})[0])
             for at in range(0, len(checked), BATCH)
         ]
+        if not all(np.isfinite(part).all() for part in parts):
+            raise ModelError(f"{self._name} answers with what is no number; its weights are damaged: train it again")
         return np.concatenate(parts) if parts else np.zeros((0, len(self.regions), len(self.labels)), np.float32)
 
     def maps(self, crops: NDArray[np.uint8], label: str) -> tuple[NDArray[np.float32], ...]:
@@ -162,16 +168,23 @@ class DeepGestalt:
         r, c = len(self.regions), len(self.labels)
         wanted = {CROPS: (r, REGION_PX, REGION_PX), TOWARD: (c,), SCORES: (r, c)}
         wanted.update({name: (r, side, side) for name, side in zip(HEAT, map_sides(), strict=True)})
-        found = {
-            value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)[1:]
-            for value in [*proto.graph.input, *proto.graph.output]
-        }
+        values = [*proto.graph.input, *proto.graph.output]
+        sizes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
+        found = {name: shape[1:] for name, shape in sizes.items()}
         if found != wanted:
             odd = min(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
             raise ModelError(
                 f"{self._name}: '{odd}' is (n, {', '.join(map(str, found.get(odd, ('missing',))))}), its labels and "
                 f"regions need (n, {', '.join(map(str, wanted.get(odd, ('nothing',))))}); {_MAKE_ONE}"
             )
+        if fixed := [name for name, shape in sizes.items() if shape[:1] != (0,)]:
+            raise ModelError(f"{self._name}: '{fixed[0]}' is for {sizes[fixed[0]][0]} photos alone; {_MAKE_ONE}")
+        for value in values:
+            kind, needed = value.type.tensor_type.elem_type, _UINT8 if value.name == CROPS else _FLOAT
+            if kind != needed:
+                raise ModelError(
+                    f"{self._name}: '{value.name}' is of ONNX type {kind}, {needed} is needed; {_MAKE_ONE}"
+                )
 
 
 def _read(path: Path) -> bytes:

@@ -17,6 +17,8 @@ from deciface.encoders.iresnet import import_torch
 from deciface.errors import ModelError
 
 OPSET = 17
+LARGEST_DIFFERENCE = 1e-3
+"""Of an answer as ONNX from that of PyTorch, as a share of the largest value."""
 
 
 def onnx_from_torch(
@@ -44,7 +46,7 @@ def onnx_from_torch(
     Raises
     ------
     ModelError
-        The network has a layer that is not known here, or PyTorch is missing.
+        The network has a layer that is not known here, answers otherwise as ONNX, or PyTorch is missing.
     """
     from onnx import TensorProto, helper
 
@@ -66,7 +68,32 @@ def onnx_from_torch(
     graph.node.append(writer.nodes[-1])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     helper.set_model_props(model, dict(metadata or {}))
-    return bytes(model.SerializeToString(deterministic=True))
+    content = bytes(model.SerializeToString(deterministic=True))
+    _need_same_answer(network, content, shape)
+    return content
+
+
+def _need_same_answer(network: Any, content: bytes, shape: tuple[int, ...]) -> None:  # noqa: ANN401
+    """Ask both about the same noise: an option of a layer that was not translated would show."""
+    import onnxruntime
+
+    from deciface.models.sessions import session_options
+
+    torch = import_torch()
+    crops = np.random.default_rng(0).uniform(-1, 1, (3, *shape)).astype(np.float32)
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(crops)).float().numpy()
+    try:
+        found = onnxruntime.InferenceSession(content, session_options(1)).run(["vectors"], {"crops": crops})[0]
+    except Exception as error:  # onnxruntime's own classes are not exported
+        raise ModelError(f"written as ONNX the network cannot be run: {' '.join(str(error).split())}") from error
+    away = float(np.abs(found - wanted).max() / max(1e-6, np.abs(wanted).max())) if found.shape == wanted.shape else 1.0
+    if not away < LARGEST_DIFFERENCE:
+        raise ModelError(
+            f"written as ONNX the network answers differently (by {away:.1g} of its largest value; "
+            f"{LARGEST_DIFFERENCE:g} is allowed): one of its layers has an option that is not translated here, or its "
+            "weights are not numbers"
+        )
 
 
 def weights_in_onnx(content: bytes, *, name: str) -> dict[str, NDArray[np.float32]]:

@@ -1,14 +1,12 @@
 """Place landmarks on a face: ``deciface-landmarks`` on a crop that the mesh has placed, straight and mirrored.
 
-Both passes are averaged; sigmas are multiplied by factors, one a point, that were measured on people whom the network
-had never seen (``data/landmark_sigmas.csv``), so that 68 % of errors along an axis lie within one sigma.
+Both passes are averaged; sigmas are multiplied by the factors that the file carries, one a point, measured on people
+whom the networks of the folds had never seen, so that 68 % of errors along an axis lie within one sigma.
 """
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -35,15 +33,8 @@ def mirror_rows() -> NDArray[np.intp]:
     return np.asarray(order, np.intp)
 
 
-@cache
-def sigma_factors() -> NDArray[np.float64]:
-    """What the network's own sigmas are multiplied by, one a face point; 1 where nothing was measured."""
-    path = files("deciface.faces") / "data" / "landmark_sigmas.csv"
-    if not path.is_file():
-        return np.ones(len(FACE_POINTS))
-    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    factor = {int(row["template"]): float(row["factor"]) for row in rows}
-    return np.array([factor[i] for i in FACE_POINTS])
+SIGMA_FACTORS = "sigma_factors"
+"""Under which name a file carries what its sigmas are multiplied by, one a face point, with commas between."""
 
 
 class LandmarkModel:
@@ -56,7 +47,12 @@ class LandmarkModel:
     card
         Its card: alignment, size.
     factors
-        For the sigmas, one a face point; the shipped ones when left out.
+        For the sigmas, one a face point; those of the file when left out, and 1 where it has none.
+
+    Attributes
+    ----------
+    template, source
+        Of the crops (`deciface.faces.align`); id and hash, as `Landmarks` name them.
 
     Raises
     ------
@@ -74,8 +70,8 @@ class LandmarkModel:
         except Exception as error:  # onnxruntime raises a dozen unrelated types, none of them public
             reason = " ".join(str(error).split())[:160]
             raise ModelError(f"{name} is no ONNX network that onnxruntime can run ({reason})") from error
-        self._template = str(card.alignment)
-        self._side_px = template(self._template).size_px
+        self.template = str(card.alignment)
+        self._side_px = template(self.template).size_px
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         wanted = [3, self._side_px, self._side_px], [len(FACE_POINTS), 4]
         found = [list(inputs[0].shape[1:]), list(outputs[0].shape[1:])]
@@ -86,8 +82,22 @@ class LandmarkModel:
                 f"{wanted[0]} and {wanted[1]} for the face points of the London template: train it again"
             )
         self._input = inputs[0].name
-        self._factors = sigma_factors() if factors is None else factors
+        self._factors = self._own_factors(name) if factors is None else factors
         self.source = f"{card.id} {card.sha256[:12]}"
+
+    def _own_factors(self, name: str) -> NDArray[np.float64]:
+        said = self._session.get_modelmeta().custom_metadata_map.get(SIGMA_FACTORS)
+        if said is None:
+            return np.ones(len(FACE_POINTS))
+        try:
+            factors = np.array(said.split(","), np.float64)
+        except ValueError:
+            factors = np.zeros(0)
+        if factors.shape != (len(FACE_POINTS),) or not (np.isfinite(factors) & (factors > 0)).all():
+            raise ModelError(
+                f"{name}: its '{SIGMA_FACTORS}' are not {len(FACE_POINTS)} numbers above 0; train it again"
+            )
+        return factors
 
     def on_crops(self, crops: NDArray[np.uint8]) -> tuple[Points, Points]:
         """Points and sigmas, (n, points, 2) each in crop_px, of (n, s, s, 3) uint8 RGB crops."""
@@ -103,7 +113,7 @@ class LandmarkModel:
 
     def place(self, image: NDArray[np.uint8] | Pyramid, face: Face) -> Landmarks:
         """Place the points of one face of an (h, w, 3) uint8 sRGB photo."""
-        matrix = alignment(face, self._template)
+        matrix = alignment(face, self.template)
         crop = Pyramid.of(image).cut(matrix, self._side_px)
         (points,), (sigmas,) = self.on_crops(crop[None])
         back = np.linalg.inv(matrix[:, :2])

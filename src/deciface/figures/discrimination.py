@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _COUNTS_UP_TO, _VECTORS_UP_TO, _NAMES_UP_TO, _MOST_CLASSES = 12, 20, 40, 1_000
 
+_LEAST_SIDE, _LEAST_WIDTH = 216.0, 380.0
+"""Of a matrix, in px: the name of its axis fits, and pages enlarge no chart of that width."""
+
 
 @dataclass(frozen=True, eq=False)
 class Band:
@@ -173,7 +176,7 @@ def confusion_chart(counts: NDArray[np.intp], classes: Sequence[str], *, name: s
         raise OptionError(f"a matrix of {n} classes cannot be seen; draw at most {_MOST_CLASSES:,}")
     totals = counts.sum(axis=1)
     shares = np.divide(counts, totals[:, None], out=np.zeros(counts.shape), where=totals[:, None] > 0)
-    cell = float(max(1.0, min(56, 440 / n)))
+    cell = float(max(1.0, min(max(56, _LEAST_SIDE / n), 440 / n)))
     names = [shortened(c, 30) for c in classes] if n <= _NAMES_UP_TO else []
     size = min(SMALL_PX, max(7.0, cell - 2))
     beside = max((width_of(text, size) for text in names), default=0) + 34
@@ -205,7 +208,7 @@ def confusion_chart(counts: NDArray[np.intp], classes: Sequence[str], *, name: s
         name=name,
         title="Confusion matrix",
         description=_confused(counts, classes, unit),
-        width_px=beside + side + 14,
+        width_px=max(_LEAST_WIDTH, beside + side + 14),
         height_px=level + 22 + side + 10,
     )
 

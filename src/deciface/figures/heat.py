@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ _BELOW = ((146, 197, 222), (33, 102, 172), (5, 48, 97))
 _ABOVE = ((253, 190, 110), (224, 110, 20), (127, 52, 5))
 _INK, _FAINT = (40, 40, 40), (110, 110, 110)
 _FACE_PX = 420
-_MARGIN, _TITLE, _LEGEND, _BAR = 14, 30, 58, 14
+_MARGIN, _TITLE, _LEGEND, _BAR, _NOTE = 14, 30, 58, 14, 17
 _BAR_LENGTH = 181
 """Odd, so that the middle pixel is 0."""
 _STRONGEST = 0.8
@@ -33,8 +34,9 @@ def overlay(
     *,
     title: str,
     ends: tuple[str, str] = ("speaks against", "speaks for"),
+    notes: Sequence[str] = (),
 ) -> bytes:
-    """Draw heat over a face, with 0 in the middle of the colours and a legend.
+    """Draw heat over a face, with a legend; 0 leaves the face as it is.
 
     Parameters
     ----------
@@ -45,7 +47,9 @@ def overlay(
     title
         Above the face.
     ends
-        What below 0 and above 0 mean, for the legend.
+        What below 0 and above 0 mean, for the legend. Where below 0 means nothing (empty), the legend begins at 0.
+    notes
+        Lines below the legend.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def overlay(
     MismatchError
         When crop and heat have different sizes.
     OptionError
-        When the heat is not finite.
+        When the heat is not finite, or below 0 where that means nothing.
     """
     from PIL import Image, ImageDraw, ImageFont
 
@@ -65,25 +69,32 @@ def overlay(
         raise MismatchError(f"crop of {crop.shape} and heat of {heat.shape}; heat needs one value for each pixel")
     if not np.isfinite(heat).all():
         raise OptionError("heat that is NaN or infinite cannot be drawn; give finite values")
+    lowest = -1.0 if ends[0] else 0.0
+    if lowest == 0 and (heat < 0).any():
+        raise OptionError("heat below 0 is drawn, and nothing says what it means; name both ends")
     largest = float(np.abs(heat).max())
     share = heat / largest if largest > 0 else np.zeros_like(heat)
     mixed = _coloured(crop, share)
     font, large = ImageFont.load_default(size=12), ImageFont.load_default(size=16)
     legend = round(sum(font.getlength(end) for end in ends)) + _BAR_LENGTH + 16
-    width = max(mixed.width, round(large.getlength(title)), legend) + 2 * _MARGIN
-    picture = Image.new("RGB", (width, _MARGIN + _TITLE + mixed.height + _LEGEND), "white")
+    width = max(mixed.width, round(large.getlength(title)), legend, *(round(font.getlength(n)) for n in notes))
+    height = _MARGIN + _TITLE + mixed.height + _LEGEND + _NOTE * len(notes)
+    picture = Image.new("RGB", (width + 2 * _MARGIN, height), "white")
     draw = ImageDraw.Draw(picture)
     draw.text((_MARGIN, _MARGIN), title, fill=_INK, font=large)
     picture.paste(mixed, (_MARGIN, _MARGIN + _TITLE))
     top = _MARGIN + _TITLE + mixed.height + 12
-    left = _MARGIN + round(font.getlength(ends[0])) + 8
-    bar = _colours(np.linspace(-1, 1, _BAR_LENGTH))[None]
+    left = _MARGIN + (round(font.getlength(ends[0])) + 8 if ends[0] else 0)
+    bar = _colours(np.linspace(lowest, 1, _BAR_LENGTH))[None]
     picture.paste(Image.fromarray(np.rint(np.repeat(bar, _BAR, axis=0)).astype(np.uint8)), (left, top))
     draw.text((_MARGIN, top), ends[0], fill=_INK, font=font)
     draw.text((left + _BAR_LENGTH + 8, top), ends[1], fill=_INK, font=font)
-    for at, value in ((0.0, -largest), (0.5, 0.0), (1.0, largest)):
+    for value in dict.fromkeys((lowest * largest, 0.0, largest)):
+        at = (value / largest - lowest) / (1 - lowest) if largest else 0.5
         place = (left + at * _BAR_LENGTH, top + _BAR + 4)
         draw.text(place, f"{value:+.3g}" if value else "0", fill=_FAINT, font=font, anchor="ma")
+    for number, note in enumerate(notes):
+        draw.text((_MARGIN, top + _LEGEND - 20 + number * _NOTE), note, fill=_FAINT, font=font)
     out = io.BytesIO()
     picture.save(out, "PNG", optimize=True)
     return out.getvalue()

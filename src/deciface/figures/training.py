@@ -1,4 +1,4 @@
-"""How a training went: loss and held-out measures by epoch, with stages and the epoch that was kept."""
+"""How a training went: loss and measures by epoch, with stages and the epoch that was kept."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SHARE = "share"
 _MOST_MEASURES = len(STYLES)
-_LEFT, _WIDTH, _HEIGHT = 70.0, 390.0, 118.0
+_LEFT, _WIDTH, _HEIGHT = 78.0, 382.0, 118.0
 _LEGEND: Any = {
     "loc": "upper center",
     "bbox_to_anchor": (0.5, -0.36),
@@ -45,7 +46,7 @@ class EpochPoint(Protocol):
 
     @property
     def measures(self) -> Mapping[str, float]:
-        """On held-out people."""
+        """On the people who choose the epoch."""
         ...
 
     @property
@@ -59,7 +60,9 @@ def kept_epoch(epochs: Sequence[EpochPoint]) -> EpochPoint | None:
     return next((epoch for epoch in reversed(epochs) if epoch.best), None)
 
 
-def training_curves(epochs: Sequence[EpochPoint], *, name: str, measures: Sequence[str] = ()) -> str:
+def training_curves(
+    epochs: Sequence[EpochPoint], *, name: str, measures: Sequence[str] = (), unit: str = "score"
+) -> str:
     """Loss above, measures below, one x axis; stages are shaded in turn and the epoch that was kept is marked.
 
     Parameters
@@ -70,6 +73,8 @@ def training_curves(epochs: Sequence[EpochPoint], *, name: str, measures: Sequen
         Of the chart, once on a page.
     measures
         Which to draw, at most four; the first four of the last epoch when left out.
+    unit
+        Of the measures, for the axis: "share". Shares are drawn from 0 to 1.
 
     Raises
     ------
@@ -99,9 +104,11 @@ def training_curves(epochs: Sequence[EpochPoint], *, name: str, measures: Sequen
             if best is not None:
                 axes.axvline(best.number, color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
         above.set_xticklabels([])
-        above.set_ylabel("training loss")
+        above.set_ylabel("training loss\n(per photo)")
         above.set_ylim(bottom=min(0.0, *(e.loss for e in epochs)))
-        below.set_ylabel("held-out people")
+        below.set_ylabel(f"choosing people\n({unit})")
+        if unit == SHARE:
+            below.set_ylim(-0.02, 1.02)
         below.set_xlabel("epoch" if best is None else f"epoch (dashed: {best.number}, the one that was kept)")
         if shown:
             below.legend(**_LEGEND)

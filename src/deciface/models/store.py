@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -63,9 +64,17 @@ def shipped_cards() -> list[ModelCard]:
 
 
 def packaged_file(card: ModelCard) -> Path | None:
-    """The file of a model that comes with the package itself; None for those that are fetched or added."""
+    """The file of a model that comes with the package itself; None for those that are fetched or added.
+
+    An added model may have a file of the same name: only one whose card says the same content is this one.
+    """
     path = Path(str(resources.files("deciface.models") / "files" / card.file))
-    return path if path.is_file() else None
+    return path if (card.file, card.sha256) in _shipped_files() and path.is_file() else None
+
+
+@cache
+def _shipped_files() -> frozenset[tuple[str, str]]:
+    return frozenset((card.file, card.sha256) for card in shipped_cards())
 
 
 def default_root() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,8 +31,12 @@ from deciface.figures.discrimination import (
     reliability_chart,
     roc_chart,
 )
-from deciface.reports.page import Head, render_page
+from deciface.reports.page import Head, Pairs, render_page
+from deciface.reports.training import Curves, TrainingData, learning
 from deciface.stats.proportions import proportion_interval
+
+_WAYS_FOR_95_PERCENT = 40
+"""One way in 40 is the outer 2.5 % of one side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +62,15 @@ class Classified:
 
 
 @dataclass(frozen=True, eq=False)
+class Learnt:
+    """How the classifier was learnt and from whom; `recipe` has labels and values."""
+
+    data: TrainingData
+    curves: tuple[Curves, ...]
+    recipe: Pairs
+
+
+@dataclass(frozen=True, eq=False)
 class ClassificationReport:
     """Everything on the page.
 
@@ -68,11 +82,14 @@ class ClassificationReport:
         The main classifier first; others (regions) are compared with it. All of one kind.
     names
         What classes are called, by id; an id stands for itself where it is missing.
+    learnt
+        None where the page is of a classifier that was learnt elsewhere.
     """
 
     head: Head
     results: tuple[Classified, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    learnt: Learnt | None = None
 
 
 def render(report: ClassificationReport, *, now: dt.datetime) -> str:
@@ -96,11 +113,15 @@ def render(report: ClassificationReport, *, now: dt.datetime) -> str:
         shown = _specialised(main.result, _named(main.result.classes, report.names))
     else:
         shown = _multiclass(main.result, _named(main.result.classes, report.names))
+    if report.learnt is not None:
+        shown |= learning(report.learnt.data, report.learnt.curves)
     reliability = reliability_chart(main.reliability, name="reliability") if main.reliability else None
     return render_page(
         "classification",
         report.head,
         now=now,
+        learnt=report.learnt,
+        nothing_learnt=said if (said := nothing_learnt(main.result)) not in report.head.notices else "",
         result=main.result,
         published=main.published,
         source=PUBLISHED_SOURCE,
@@ -111,13 +132,43 @@ def render(report: ClassificationReport, *, now: dt.datetime) -> str:
     )
 
 
+def nothing_learnt(result: Classification) -> str:
+    """Say that a classifier cannot be told from one that knows nothing; empty where it can.
+
+    It cannot where the 95 % interval of the AUC, or of top-1, reaches down to chance (of genes: to always naming the
+    most frequent one, where that is right more often). Of a perfect AUC DeLong's interval says nothing; its chance is
+    one in the number of ways to choose the people with the disorder.
+    """
+    if isinstance(result, BinaryAccuracy) and result.auc.value == 1:
+        if math.comb(result.patients, result.with_disorder) >= _WAYS_FOR_95_PERCENT:
+            return ""
+        return f"Nothing was learnt that can be told from chance: {result.patients} patients are too few to say."
+    if isinstance(result, BinaryAccuracy):
+        (low, high), what, least, value = result.auc.interval, "AUC", 0.5, result.auc.value
+        told, by_chance = f"{value:.2f} ({low:.2f} to {high:.2f})", "0.50"
+    else:
+        if isinstance(result, SpecialisedAccuracy):
+            found, interval, least = result.top_1.value, result.top_1.interval, max(result.chance, result.largest_class)
+        else:
+            first = result.top[0]
+            found, interval, least = first.micro.value, first.micro.interval or (0.0, 1.0), first.chance
+        (low, high), what = interval, "top-1"
+        told, by_chance = f"{100 * found:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)", f"{100 * least:.0f} %"
+    if low > least:
+        return ""
+    return (
+        f"Nothing was learnt that can be told from chance: {what} {told}, where knowing nothing gives {by_chance}. "
+        "Do not use this model."
+    )
+
+
 def _named(classes: Sequence[str], names: Mapping[str, str]) -> list[str]:
     return [names.get(c, c) for c in classes]
 
 
 def _columns(result: Classification) -> list[str]:
     if isinstance(result, BinaryAccuracy):
-        return ["accuracy", "sensitivity", "specificity", "AUC"]
+        return ["sensitivity", "specificity", "AUC", "accuracy", "accuracy of always 'no'"]
     if isinstance(result, SpecialisedAccuracy):
         return ["top-1"]
     return [f"top-{row.k}, {mean}" for row in result.top for mean in ("micro", "macro")]
@@ -128,7 +179,10 @@ def _cells(result: Classification) -> list[tuple[str, str, str]]:
     if isinstance(result, BinaryAccuracy):
         low, high = result.auc.interval
         area = (f"{result.auc.value:.3f}", f" ({low:.3f}–{high:.3f})", "DeLong")
-        return [*map(_share, (result.accuracy, result.sensitivity, result.specificity)), area]
+        others = result.specificity.of
+        always = (f"{100 * others / result.patients:.1f} % ({others} of {result.patients})", "", "")
+        shares = [_share(share) for share in (result.sensitivity, result.specificity, result.accuracy)]
+        return [*shares[:2], area, shares[2], always]
     if isinstance(result, SpecialisedAccuracy):
         return [_share(result.top_1)]
     figures = [figure for row in result.top for figure in (row.micro, row.macro)]

@@ -20,13 +20,21 @@ LISTED = 15
 
 @dataclass(frozen=True, slots=True)
 class FoldSize:
-    """What one fold learns from and is tested on; nobody is in both."""
+    """What one fold learns from, chooses the epoch on, and is tested on; nobody is in two.
+
+    Parameters
+    ----------
+    chosen_patients, chosen_photos
+        0 where those who choose the epoch are no people of the cohort.
+    """
 
     name: str
     learnt_patients: int
     learnt_photos: int
     held_out_patients: int
     held_out_photos: int
+    chosen_patients: int = 0
+    chosen_photos: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,9 @@ class TrainingData:
     ----------
     patients, photos
         In all.
-    by_class, by_ancestry
-        Patients of every class (by name) and ancestry.
+    by_class, by_ancestry, by_sex, by_age
+        Patients of every class (by name), ancestry, sex and age band in years, in its order (somebody may have photos
+        of several). Empty where it is not told.
     left_out
         What was not used, each with the reason: classes with one patient, photos without a face.
     folds
@@ -54,14 +63,24 @@ class TrainingData:
     left_out: tuple[str, ...] = ()
     folds: tuple[FoldSize, ...] = ()
     balanced: bool = False
+    by_sex: Mapping[str, int] = field(default_factory=dict)
+    by_age: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The epochs of one training run: a fold, a region, or the final model."""
+    """The epochs of one training run: a fold, a region, or the final model.
+
+    Parameters
+    ----------
+    measures, unit
+        Which are drawn (all when empty) and their unit; see `deciface.figures.training.training_curves`.
+    """
 
     name: str
     epochs: Sequence[EpochPoint]
+    measures: tuple[str, ...] = ()
+    unit: str = "score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,26 +150,36 @@ def render(report: TrainingReport, *, now: dt.datetime) -> str:
         report.head,
         now=now,
         report=report,
-        data=report.data,
-        people="patients" if report.data.by_class else "people",
-        fewest=min(report.data.by_class.values(), default=0),
-        groups=[
-            (name, rows, max(0, len(counts) - LISTED))
-            for name, counts in (("Class", report.data.by_class), ("Ancestry", report.data.by_ancestry))
-            if (rows := sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED])
-        ],
-        runs=[_run(number, curves) for number, curves in enumerate(report.curves)],
+        **learning(report.data, report.curves),
         models=models,
         held_out=[_row(row, models) for row in report.held_out],
         bars=_bars(report.held_out),
     )
 
 
+def learning(data: TrainingData, curves: Sequence[Curves]) -> dict[str, Any]:
+    """What `learning.html.j2` names: who was learnt from and how it went, for every page that shows them."""
+    people = "patients" if data.by_class else "people"
+    tables = [
+        (name, sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        for name, counts in (("Class", data.by_class), ("Ancestry", data.by_ancestry), ("Sex", data.by_sex))
+    ]
+    tables.append(("Age in the photo, years", list(data.by_age.items())))
+    return {
+        "data": data,
+        "people": people,
+        "fewest": min(data.by_class.values(), default=0),
+        "choosing": any(fold.chosen_patients for fold in data.folds),
+        "groups": [(name, rows[:LISTED], max(0, len(rows) - LISTED)) for name, rows in tables if rows],
+        "runs": [_run(number, one) for number, one in enumerate(curves)],
+    }
+
+
 def _run(number: int, curves: Curves) -> dict[str, Any]:
     last, kept = curves.epochs[-1] if curves.epochs else None, kept_epoch(curves.epochs)
     return {
         "name": curves.name,
-        "chart": training_curves(curves.epochs, name=f"curves{number}"),
+        "chart": training_curves(curves.epochs, name=f"curves{number}", measures=curves.measures, unit=curves.unit),
         "epochs": last.number if last else 0,
         "kept": kept.number if kept else None,
         "measures": [(name, f"{value:.3f}") for name, value in kept.measures.items()] if kept else [],

@@ -90,6 +90,8 @@ class TrainingMaterial:
         Of what the crops were made from; goes into the checkpoints.
     ancestries
         Of each photo; needed only where they are to be balanced.
+    units
+        Who is divided as one, of each photo: families. Empty: patients.
     """
 
     crops: NDArray[np.uint8]
@@ -97,6 +99,7 @@ class TrainingMaterial:
     patients: tuple[str, ...]
     digest: str = ""
     ancestries: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -137,9 +140,12 @@ class TrainedModel:
 
 
 def recipe_of(plan: TrainingPlan, name: str, epochs: int) -> Recipe:
-    """One stage in which everything learns, in mixed precision where there is a GPU."""
+    """One stage in which everything learns, in mixed precision where there is a GPU.
+
+    The rate falls as in the folds also where fewer epochs are learnt, so that the figures hold for the kept model.
+    """
     return Recipe(
-        (Stage(name, epochs, plan.learning_rate, schedule=Schedule.COSINE),),
+        (Stage(name, epochs, plan.learning_rate, schedule=Schedule.COSINE, horizon=max(epochs, plan.epochs)),),
         patience=plan.patience,
         weight_decay=plan.weight_decay,
         seed=plan.seed,
@@ -157,7 +163,7 @@ def divide(material: TrainingMaterial, plan: TrainingPlan) -> NDArray[np.intp]:
     InputError
         When a fold or a class to learn from would be empty.
     """
-    fold_of = patient_folds(material.patients, material.class_of, folds=plan.folds, seed=plan.seed)
+    fold_of = patient_folds(material.units or material.patients, material.class_of, folds=plan.folds, seed=plan.seed)
     for fold in range(plan.folds):
         _, learning, held_out = parts_of(fold_of, fold, plan.folds)
         missing = set(range(material.classes)) - set(material.class_of[learning].tolist())

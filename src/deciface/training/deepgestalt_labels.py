@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deciface.cases import Diagnosis, DiagnosisStatus, Photo
+from deciface.cases import Photo
 from deciface.encoders.deepgestalt import Label, ModelKind
 from deciface.errors import InputError, OptionError
+from deciface.training.photos import settled
 
 REST = Label("rest", "all others")
 FEWEST_PATIENTS = 3
@@ -92,17 +93,13 @@ def label_photos(
     kept = sorted(set(named) - set(small))
     if len(kept) < 2:
         raise InputError(
-            f"{len(kept)} classes with {FEWEST_PATIENTS} or more patients; at least 2 are needed: add patients"
+            f"{len(kept)} {'class' if len(kept) == 1 else 'classes'} with {FEWEST_PATIENTS} or more patients; "
+            "at least 2 are needed: add patients"
         )
     number = {one: k for k, one in enumerate(kept)}
     class_of = np.array([number.get(one, -1) for one in ids], np.intp)
     asked = wanted if kind is ModelKind.SPECIALISED else tuple(kept)
     return Labelled(kind, tuple(Label(one, named[one]) for one in kept), class_of, asked)
-
-
-def settled(photo: Photo) -> tuple[Diagnosis, ...]:
-    """Diagnoses that are more than a suspicion."""
-    return tuple(d for d in photo.diagnoses if d.status is not DiagnosisStatus.SUSPECTED)
 
 
 def _binary(photos: Sequence[Photo], disorder: str, names: dict[str, str]) -> Labelled:

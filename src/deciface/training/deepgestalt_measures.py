@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.encoders.deepgestalt import ModelKind, aggregate
-from deciface.errors import InputError
 from deciface.evaluation.classification import (
     Classification,
     binary_accuracy,
@@ -16,7 +15,6 @@ from deciface.evaluation.classification import (
 from deciface.evaluation.classification_predictions import Predictions
 from deciface.training.deepgestalt_folds import CrossValidated, TrainingMaterial, TrainingPlan
 from deciface.training.deepgestalt_labels import Labelled
-from deciface.training.photos import TrainingPhotos
 
 ALL_REGIONS = "all regions"
 Measured = tuple[str, Classification]
@@ -39,21 +37,3 @@ def measure(
 
     alone = [(str(region), result(validated.scores[:, number])) for number, region in enumerate(plan.regions)]
     return [(ALL_REGIONS, result(aggregate(validated.scores))), *alone]
-
-
-def refuse_shared_pixels(material: TrainingPhotos) -> None:
-    """Refuse a cohort in which one picture stands for two patients: one of them would be tested on what was learnt.
-
-    Raises
-    ------
-    InputError
-        Naming both photos.
-    """
-    first: dict[str, int] = {}
-    for row, photo in enumerate(material.photos):
-        other = first.setdefault(photo.sha256, row)
-        if material.patients[other] != material.patients[row]:
-            raise InputError(
-                f"photos '{material.photos[other].id}' and '{photo.id}' have the same pixels and patients "
-                f"'{material.patients[other]}' and '{material.patients[row]}'; correct one of them"
-            )

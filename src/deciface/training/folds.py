@@ -9,16 +9,24 @@ from numpy.typing import NDArray
 
 from deciface.errors import InputError, OptionError
 
+FEWEST_FOLDS = 3
+"""One to test on, one to choose the epoch on, the others to learn from."""
+FEWEST_IN_FOLD = 5
+"""Patients: of fewer neither an epoch can be chosen nor a share be told."""
+
 
 def patient_folds(patients: Sequence[str], class_of: NDArray[np.intp], *, folds: int, seed: int) -> NDArray[np.intp]:
     """Divide photos into folds, a patient with all photos in one, every class spread as evenly as it goes.
 
+    Relatives look alike: where families are known, give the family in the patient's stead, and it stays together.
+
     Parameters
     ----------
     patients
-        Of each photo.
+        Of each photo; or their families.
     class_of
-        (n,) class of each photo, -1 for none; people without a class are spread evenly too.
+        (n,) class of each photo, -1 for none; people without a class are spread evenly too. A family of several classes
+        is dealt out with the last of them.
     folds, seed
         How many; of the shuffling within a class.
 
@@ -36,8 +44,14 @@ def patient_folds(patients: Sequence[str], class_of: NDArray[np.intp], *, folds:
     if folds < 2:
         raise OptionError(f"{folds} folds; at least 2 are needed: one to test on, the others to learn from")
     class_of_patient: dict[str, int] = {}
+    members: dict[int, set[str]] = {}
     for patient, number in zip(patients, class_of.tolist(), strict=True):
-        class_of_patient.setdefault(patient, number)
+        class_of_patient[patient] = max(number, class_of_patient.get(patient, number))
+        members.setdefault(number, set()).add(patient)
+    if alone := sorted(number for number, who in members.items() if number >= 0 and len(who) < 2):
+        raise InputError(
+            f"class {alone[0]} has one patient; at least 2 are needed to learn from one and test the other"
+        )
     if len(class_of_patient) < folds:
         raise InputError(f"{len(class_of_patient)} patients for {folds} folds; give fewer folds or more patients")
     rng = np.random.default_rng(seed)
@@ -45,14 +59,44 @@ def patient_folds(patients: Sequence[str], class_of: NDArray[np.intp], *, folds:
     taken = 0
     for number in sorted(set(class_of_patient.values())):
         own = sorted(p for p, c in class_of_patient.items() if c == number)
-        if number >= 0 and len(own) < 2:
-            raise InputError(
-                f"class {number} has one patient; at least 2 are needed to learn from one and test the other"
-            )
         for k, i in enumerate(rng.permutation(len(own))):
             fold_of[own[i]] = (taken + k) % folds
         taken += len(own)
     return np.array([fold_of[p] for p in patients], np.intp)
+
+
+def need_people_in_folds(patients: int, *, folds: int) -> None:
+    """Refuse folds so small that an epoch chosen, or a share measured, on one of them would mean nothing.
+
+    Parameters
+    ----------
+    patients
+        Who are divided, evenly.
+    folds
+        How many.
+
+    Raises
+    ------
+    InputError
+        Too few patients for the fewest folds, `FEWEST_FOLDS`.
+    OptionError
+        Fewer folds than that, or more than these patients allow.
+    """
+    if folds < FEWEST_FOLDS:
+        raise OptionError(f"{folds} folds; at least {FEWEST_FOLDS} are needed: to learn from, to choose on, to test on")
+    most = patients // FEWEST_IN_FOLD
+    if most < FEWEST_FOLDS:
+        raise InputError(
+            f"{patients} patients to learn from and test on; at least {FEWEST_FOLDS * FEWEST_IN_FOLD} are needed, "
+            f"{FEWEST_IN_FOLD} in each of {FEWEST_FOLDS} folds: add patients"
+        )
+    if folds > most:
+        left = patients // folds
+        raise OptionError(
+            f"{folds} folds of {patients} patients leave {left} to choose the epoch on and to test on; at least "
+            f"{FEWEST_IN_FOLD} are needed: give {FEWEST_FOLDS if most == FEWEST_FOLDS else f'{FEWEST_FOLDS} to {most}'}"
+            " folds"
+        )
 
 
 def class_weights(class_of: NDArray[np.intp], classes: int) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from deciface.encoders.iresnet import import_torch
 from deciface.errors import OptionError
-from deciface.models.card import ModelCard
+from deciface.models.card import Colour, ModelCard
 from deciface.training.folds import balanced_order, class_weights
 from deciface.training.loop import Recipe, Rows, Stage
 from deciface.training.photos import TrainingPhotos
@@ -94,7 +94,7 @@ class DisorderTask:
     dimensions
         d.
     card
-        Of the trunk: mean and standard deviation of its input (RGB).
+        Of the trunk: order of the colours, mean and standard deviation of its input.
     material
         Photos, crops (n, h, w, 3) and classes.
     learn, choose
@@ -103,8 +103,8 @@ class DisorderTask:
         Photos in a batch.
     balance
         Draw photos so that every ancestry is seen as often.
-    device
-        Where.
+    seed, device
+        Of the classifier's first weights; where it is.
 
     Raises
     ------
@@ -125,6 +125,7 @@ class DisorderTask:
         choose: Rows,
         batch: int = 32,
         balance: bool = False,
+        seed: int = 0,
         device: str = "cpu",
         plan: Augmentation | None = None,
     ) -> None:
@@ -135,13 +136,16 @@ class DisorderTask:
         classes = len(material.classes)
         self.network = torch.nn.Module()
         self.network.trunk = trunk
-        self.network.classifier = torch.nn.Sequential(
-            torch.nn.Dropout(CLASSIFIER_DROPOUT), torch.nn.Linear(dimensions, classes)
-        )
+        with torch.random.fork_rng(devices=[]):  # whatever was drawn before in this process must not matter
+            torch.manual_seed(seed)
+            self.network.classifier = torch.nn.Sequential(
+                torch.nn.Dropout(CLASSIFIER_DROPOUT), torch.nn.Linear(dimensions, classes)
+            )
         self.material, self.batch, self.balance, self.device = material, batch, balance, device
         labelled = material.class_of >= 0
         self.learn, self.choose = learn[labelled[learn]], choose[labelled[choose]]
         self.plan = plan or Augmentation()
+        self._reversed = card.colour is Colour.BGR
         weights = class_weights(material.class_of[self.learn], classes)
         self._loss = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(weights).to(device))
         self._mean, self._std = (torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (card.mean, card.std))
@@ -157,7 +161,7 @@ class DisorderTask:
         """Weighted cross-entropy of augmented crops."""
         torch = import_torch()
         crops = moved(self._pixels(rows), self.plan, rng)
-        logits = self.network.classifier(self.network.trunk((crops - self._mean) / self._std))
+        logits = self.network.classifier(self.network.trunk(self._input(crops)))
         return self._loss(logits.float(), torch.from_numpy(self.material.class_of[rows]).to(self.device))
 
     def measure(self) -> Mapping[str, float]:
@@ -179,7 +183,7 @@ class DisorderTask:
         out = [np.zeros((0, len(self.material.classes)), np.float32)]
         with torch.no_grad():
             for at in range(0, len(rows), self.batch):
-                values = (self._pixels(rows[at : at + self.batch]) - self._mean) / self._std
+                values = self._input(self._pixels(rows[at : at + self.batch]))
                 logits = self.network.classifier(self.network.trunk(values)).float()
                 out.append(torch.softmax(logits, 1).cpu().numpy())
         return np.concatenate(out)
@@ -190,13 +194,18 @@ class DisorderTask:
         out = []
         with torch.no_grad():
             for at in range(0, len(rows), self.batch):
-                values = (self._pixels(rows[at : at + self.batch]) - self._mean) / self._std
+                values = self._input(self._pixels(rows[at : at + self.batch]))
                 out.append(torch.nn.functional.normalize(self.network.trunk(values).float()).cpu().numpy())
         return np.concatenate(out)
 
     def _pixels(self, rows: Rows) -> Any:  # noqa: ANN401 - a tensor
         torch = import_torch()
         return torch.from_numpy(self.material.crops[rows]).to(self.device).permute(0, 3, 1, 2).float()
+
+    def _input(self, crops: Any) -> Any:  # noqa: ANN401 - tensors
+        """What the trunk takes of RGB crops (n, 3, h, w): its order of colours, normalised."""
+        ordered = crops.flip(1) if self._reversed else crops
+        return (ordered - self._mean) / self._std
 
 
 def _macro(hit: NDArray[np.bool_], own: NDArray[np.intp]) -> float:

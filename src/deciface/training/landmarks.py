@@ -94,9 +94,7 @@ class LandmarkTask:
     def loss(self, rows: Rows, rng: np.random.Generator) -> Any:  # noqa: ANN401 - a tensor
         """Smooth L1 of positions in crop px, and the likelihood of their errors."""
         torch = import_torch()
-        crops, wanted = changed_crops(
-            self.shots, rows, rng, plan=self.changes, inner_px=INPUT_PX, mirror=self._mirror
-        )
+        crops, wanted = changed_crops(self.shots, rows, rng, plan=self.changes, inner_px=INPUT_PX, mirror=self._mirror)
         wanted = wanted[:, torch.from_numpy(self.points)]
         said = self.network(crops.contiguous(memory_format=torch.channels_last)).float()
         where, log_sigma = said[..., :2], said[..., 2:]
@@ -126,9 +124,7 @@ def landmark_recipe(
 ) -> Recipe:
     """One stage over everything, its rate falling as half a cosine."""
     stage = Stage("all layers", epochs, rate, schedule=Schedule.COSINE)
-    return Recipe(
-        (stage,), patience=epochs, weight_decay=0.02, seed=seed, threads=threads, device=device, mixed=mixed
-    )
+    return Recipe((stage,), patience=epochs, weight_decay=0.02, seed=seed, threads=threads, device=device, mixed=mixed)
 
 
 def landmarks_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:  # noqa: ANN401 - a torch.nn.Module

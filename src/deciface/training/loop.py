@@ -8,143 +8,35 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deciface.encoders.iresnet import import_torch
 from deciface.encoders.torch_encoder import check_device
 from deciface.errors import MismatchError, ModelError, OptionError
+from deciface.training.recipe import Epoch, Recipe, Rows, Schedule, Stage, Task, every_parameter
 from deciface.whole_files import write_whole
 
-Rows = NDArray[np.intp]
+__all__ = [
+    "Epoch",
+    "Recipe",
+    "Rows",
+    "Schedule",
+    "Stage",
+    "Task",
+    "every_parameter",
+    "memory_told",
+    "need_checkpoint",
+    "run",
+]
 
 LOWEST_RATE = 1e-5
 """Below this no learning rate is halved (GestaltMatcher-Arc's floor)."""
-
-
-class Task(Protocol):
-    """What is learnt: a network, its data and its loss."""
-
-    @property
-    def network(self) -> Any:  # noqa: ANN401 - a torch.nn.Module
-        """All that is trained, the classifier included."""
-        ...
-
-    def batches(self, rng: np.random.Generator) -> Iterable[Rows]:
-        """Rows of the batches of one epoch."""
-        ...
-
-    def loss(self, rows: Rows, rng: np.random.Generator) -> Any:  # noqa: ANN401 - a tensor
-        """Scalar loss of a batch; the network is in training mode."""
-        ...
-
-    def measure(self) -> Mapping[str, float]:
-        """Measures on held-out rows; larger is better for ``score``, which stops early and chooses the epoch."""
-        ...
-
-
-class Schedule(StrEnum):
-    """How the learning rate falls within a stage."""
-
-    PLATEAU = "plateau"
-    COSINE = "cosine"
-
-
-def every_parameter(name: str) -> bool:
-    """Train all."""
-    return bool(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Some epochs in which some parameters are trained.
-
-    Parameters
-    ----------
-    name
-        For people.
-    epochs
-        At most so many.
-    learning_rate
-        At its start.
-    trains
-        Says by name which parameters learn; batch norms of the others keep their statistics.
-    schedule
-        `PLATEAU` halves after `Recipe.plateau` epochs without a better score, `COSINE` goes to 0 over the stage.
-    """
-
-    name: str
-    epochs: int
-    learning_rate: float
-    trains: Callable[[str], bool] = every_parameter
-    schedule: Schedule = Schedule.PLATEAU
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or not 0 < self.learning_rate < 10:
-            raise OptionError(
-                f"stage '{self.name}': {self.epochs} epochs at learning rate {self.learning_rate:g}; at least 1 epoch "
-                "and a rate above 0 and below 10 are allowed"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How it is learnt.
-
-    Parameters
-    ----------
-    stages
-        One after the other, each from the best weights so far.
-    patience
-        Epochs without a better score after which a stage ends.
-    plateau
-        Epochs without a better score after which the rate is halved.
-    weight_decay
-        Of AdamW (Loshchilov & Hutter 2019), for tensors of two or more dimensions.
-    seed
-        Of everything.
-    threads, device
-        For PyTorch.
-    mixed
-        Matrix products in bfloat16.
-    """
-
-    stages: tuple[Stage, ...]
-    patience: int = 10
-    plateau: int = 5
-    weight_decay: float = 0.01
-    seed: int = 0
-    threads: int = 1
-    device: str = "cpu"
-    mixed: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.stages:
-            raise OptionError("a recipe without stages; give at least one")
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One epoch as it went; `number` counts from 1 over all stages, `best` marks the best score so far."""
-
-    number: int
-    stage: str
-    loss: float
-    learning_rate: float
-    measures: dict[str, float] = field(default_factory=dict)
-    best: bool = False
-
-    @property
-    def score(self) -> float:
-        """What decides."""
-        return self.measures["score"]
 
 
 def run(
@@ -213,9 +105,16 @@ class _State:
             raise MismatchError(
                 f"'{checkpoint}' belongs to a run with other data or settings; give the same ones, or another folder"
             )
-        network.load_state_dict(held["network"])
-        state.history = [Epoch(**line) for line in held["history"]]
-        state.best, state.moments, state.trained_stage = held["best"], held["optimizer"], held["stage"]
+        with _damage_told(checkpoint):
+            network.load_state_dict(held["best"])
+            network.load_state_dict(held["network"])
+            state.history = [Epoch(**line) for line in held["history"]]
+            if any(epoch.number != k or not math.isfinite(epoch.score) for k, epoch in enumerate(state.history, 1)):
+                raise ValueError("epochs out of order")
+            if not isinstance(held["stage"], int):
+                raise TypeError("a stage that is no number")
+            state.best, state.moments, state.trained_stage = held["best"], held["optimizer"], held["stage"]
+            state.stage()  # the optimizer takes its moments up
         return state
 
     def position(self) -> tuple[int, int]:
@@ -277,6 +176,29 @@ def _copy(network: Any) -> dict[str, Any]:  # noqa: ANN401
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
+def need_checkpoint(path: Path) -> None:
+    """Refuse a file that cannot be gone on from, before anything costly is done; one that is not there is fine.
+
+    Raises
+    ------
+    ModelError
+        It is damaged, or no checkpoint.
+    """
+    if path.exists():
+        _read(path)
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn whatever a checkpoint of wrong content leads to into one line."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"'{path}' is no checkpoint of this program, or is damaged; remove it to start afresh"
+        ) from error
+
+
 def _read(path: Path) -> dict[str, Any]:
     """Read a checkpoint; tensors and plain values only, nothing that could execute code."""
     torch = import_torch()
@@ -326,13 +248,13 @@ def _one_epoch(torch: Any, task: Task, recipe: Recipe, state: _State, stage: Sta
     total, rows_seen, rate = 0.0, 0, start
     for k, rows in enumerate(batches):
         if stage.schedule is Schedule.COSINE:
-            rate = _cosine_rate(stage, (done + k / len(batches)) / stage.epochs)
+            rate = _cosine_rate(stage, (done + k / len(batches)) / (stage.horizon or stage.epochs))
         for group in state.optimizer.param_groups:
             group["lr"] = rate
         value = _step(torch, task, recipe, state.optimizer, rows, rng)
         total, rows_seen = total + value * len(rows), rows_seen + len(rows)
     task.network.eval()
-    with torch.no_grad():
+    with memory_told(recipe.device), torch.no_grad():
         measures = {name: float(value) for name, value in task.measure().items()}
     if not math.isfinite(measures["score"]):
         raise ModelError(f"epoch {number}: the score is {measures['score']}; lower the learning rate")
@@ -341,23 +263,34 @@ def _one_epoch(torch: Any, task: Task, recipe: Recipe, state: _State, stage: Sta
 
 def _step(torch: Any, task: Task, recipe: Recipe, optimizer: Any, rows: Rows, rng: np.random.Generator) -> float:  # noqa: ANN401
     kind = recipe.device.split(":")[0]
-    try:
+    with memory_told(recipe.device, batch=len(rows)):
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(kind, torch.bfloat16, enabled=recipe.mixed):
             loss = task.loss(rows, rng)
         loss.backward()
         optimizer.step()
-    except (MemoryError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        if isinstance(error, MemoryError) or "memory" in reason:
-            raise ModelError(
-                f"out of memory on {recipe.device} with a batch of {len(rows)}; give a smaller --batch"
-            ) from error
-        raise
     value = float(loss.detach())
     if not math.isfinite(value):
         raise ModelError(f"the loss became {value}; lower the learning rate or check the photos")
     return value
+
+
+@contextmanager
+def memory_told(device: str, *, batch: int | None = None) -> Iterator[None]:
+    """Say in one line that memory ran out.
+
+    Raises
+    ------
+    ModelError
+        In its stead.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "memory" in str(error):
+            size = "" if batch is None else f" with a batch of {batch}"
+            raise ModelError(f"out of memory on {device}{size}; give a smaller --batch") from error
+        raise
 
 
 def _plateau_rate(state: _State, stage: Stage) -> float:

@@ -27,7 +27,16 @@ CARD_FILE = "card.yaml"
 _PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "torch")
 
 
-def material_as_document(material: TrainingPhotos, *, source: str, learnt_from: Sequence[int]) -> dict[str, Any]:
+def material_as_document(
+    material: TrainingPhotos,
+    *,
+    source: str,
+    learnt_from: Sequence[int],
+    cohort_digest: str = "",
+    without_consent: Mapping[str, int] | None = None,
+    not_used: Sequence[str] = (),
+    base_learnt_from: Sequence[tuple[str, str]] | None = (),
+) -> dict[str, Any]:
     """What a network saw: counts, classes, and every photo it learnt from by id and pixel hash.
 
     Parameters
@@ -38,11 +47,21 @@ def material_as_document(material: TrainingPhotos, *, source: str, learnt_from: 
         What the cohort is called.
     learnt_from
         Rows that were learnt from; `deciface gallery evaluate --trained-on` reads their ids and hashes.
+    cohort_digest
+        Of files and labels as they were given.
+    without_consent
+        People and photos of a workspace left out for want of consent.
+    not_used
+        What was not used and why, one line each.
+    base_learnt_from
+        Photo and hash of everybody whom the network that it began as learnt from; None where nobody knows.
     """
     people: dict[str, set[str]] = {}
     for patient, label in zip(material.patients, material.labels, strict=True):
         people.setdefault(label or "(no class)", set()).add(patient)
-    learnt = [material.photos[i] for i in learnt_from]
+    learnt = dict.fromkeys(
+        [*((material.photos[i].id, material.photos[i].sha256) for i in learnt_from), *(base_learnt_from or ())]
+    )
     simulated = sum(photo.patient.simulated for photo in material.photos)
     return {
         "source": source,
@@ -56,7 +75,11 @@ def material_as_document(material: TrainingPhotos, *, source: str, learnt_from: 
         "patients_by_ancestry": dict(
             sorted(Counter({p.patient.id: p.patient.ancestry_label for p in material.photos}.values()).items())
         ),
-        "learnt_from": [{"photo": photo.id, "sha256": photo.sha256} for photo in learnt],
+        "cohort_digest": cohort_digest,
+        "without_consent": dict(without_consent or {"people": 0, "photos": 0}),
+        "not_used": list(not_used),
+        "base_learnt_from": "unknown" if base_learnt_from is None else f"{len(base_learnt_from)} photos",
+        "learnt_from": [{"photo": photo, "sha256": sha256} for photo, sha256 in learnt],
     }
 
 
@@ -64,7 +87,12 @@ def recipe_as_document(recipe: Recipe) -> dict[str, Any]:
     """A recipe in plain types."""
     plain = asdict(recipe)
     plain["stages"] = [
-        {k: str(v) if k == "schedule" else v for k, v in stage.items() if k != "trains"} for stage in plain["stages"]
+        {
+            k: str(v) if k == "schedule" else v
+            for k, v in stage.items()
+            if k != "trains" and not (k == "horizon" and v is None)
+        }
+        for stage in plain["stages"]
     ]
     return plain
 

@@ -11,22 +11,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deciface.cases import Photo
+from deciface.cases import Diagnosis, DiagnosisStatus, Photo
 from deciface.errors import InputError, MismatchError
 
 FEWEST_PATIENTS = 2
 """A class needs so many patients: one to learn from and one to be tested on."""
+_SHOWN = 5
+
+
+def settled(photo: Photo) -> tuple[Diagnosis, ...]:
+    """Diagnoses that are more than a suspicion; nothing is learnt from the others."""
+    return tuple(d for d in photo.diagnoses if d.status is not DiagnosisStatus.SUSPECTED)
 
 
 def disorder_of(photo: Photo) -> str:
     """Id of the disorder that a photo is labelled with; empty where there is none or more than one."""
-    ids = dict.fromkeys(d.disorder.id for d in photo.diagnoses)
+    ids = dict.fromkeys(d.disorder.id for d in settled(photo))
     return next(iter(ids)) if len(ids) == 1 else ""
 
 
 def gene_of(photo: Photo) -> str:
     """Gene that a photo is labelled with; empty where there is none or more than one."""
-    genes = dict.fromkeys(gene for d in photo.diagnoses for gene in d.genes)
+    genes = dict.fromkeys(gene for d in settled(photo) for gene in d.genes)
     return next(iter(genes)) if len(genes) == 1 else ""
 
 
@@ -69,16 +75,23 @@ class TrainingPhotos:
         return tuple(photo.patient.id for photo in self.photos)
 
     @cached_property
+    def units(self) -> tuple[str, ...]:
+        """Who is divided as one: the family of each photo's patient, or the patient who is of none."""
+        return tuple(
+            f"family {photo.patient.family}" if photo.patient.family else photo.patient.id for photo in self.photos
+        )
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """What each photo is labelled with, whatever the number of patients."""
         return tuple(map(self.label_of, self.photos))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Labels with at least `FEWEST_PATIENTS` patients, sorted: class k is the k-th."""
+        """Labels with at least `FEWEST_PATIENTS` patients of different families, sorted: class k is the k-th."""
         people: dict[str, set[str]] = {}
-        for patient, label in zip(self.patients, self.labels, strict=True):
-            people.setdefault(label, set()).add(patient)
+        for unit, label in zip(self.units, self.labels, strict=True):
+            people.setdefault(label, set()).add(unit)
         return tuple(sorted(label for label, who in people.items() if label and len(who) >= FEWEST_PATIENTS))
 
     @cached_property
@@ -89,7 +102,7 @@ class TrainingPhotos:
 
     @property
     def too_small(self) -> tuple[str, ...]:
-        """Labels left out because they have fewer than `FEWEST_PATIENTS` patients."""
+        """Labels left out because they have fewer than `FEWEST_PATIENTS` patients of different families."""
         return tuple(sorted({label for label in self.labels if label} - set(self.classes)))
 
     @cached_property
@@ -115,8 +128,34 @@ class TrainingPhotos:
         """
         if len(self.classes) >= fewest:
             return
-        lone = f" ({', '.join(self.too_small[:5])} have one patient each)" if self.too_small else ""
+        count = len(self.classes)
         raise InputError(
-            f"{len(self.classes)} classes with {FEWEST_PATIENTS} or more patients{lone}; at least {fewest} are needed: "
-            "add patients"
+            f"{count} {'class' if count == 1 else 'classes'} with {FEWEST_PATIENTS} or more patients{self._lone()}; "
+            f"at least {fewest} are needed: add patients"
         )
+
+    def _lone(self) -> str:
+        """Which labels have one patient, in brackets; empty where none has."""
+        lone = self.too_small
+        if not lone:
+            return ""
+        more = f" and {len(lone) - _SHOWN} more" if len(lone) > _SHOWN else ""
+        return f" ({', '.join(lone[:_SHOWN])}{more} {'has one patient' if len(lone) == 1 else 'have one patient each'})"
+
+
+def refuse_shared_pixels(material: TrainingPhotos) -> None:
+    """Refuse a cohort in which one picture stands for two patients: one of them would be tested on what was learnt.
+
+    Raises
+    ------
+    InputError
+        Naming both photos.
+    """
+    first: dict[str, int] = {}
+    for row, photo in enumerate(material.photos):
+        other = first.setdefault(photo.sha256, row)
+        if material.patients[other] != material.patients[row]:
+            raise InputError(
+                f"photos '{material.photos[other].id}' and '{photo.id}' have the same pixels and patients "
+                f"'{material.patients[other]}' and '{material.patients[row]}'; correct one of them"
+            )

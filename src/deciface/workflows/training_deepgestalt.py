@@ -8,14 +8,13 @@ The folder of a run holds::
     predictions.csv    scores of every photo by networks that never saw the patient
     curves.csv         every epoch of every fold
     report.html        the results for people
-    checkpoint-*.pt    where an interrupted run goes on
+    checkpoint-*.pt    where an interrupted run goes on; gone when it has ended
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,46 +24,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.cases import RESEARCH_USE_ONLY, SIMULATED
-from deciface.encoders.deepgestalt import Description, Label, ModelKind, weights_of
+from deciface.encoders.deepgestalt import Description, weights_of
 from deciface.encoders.deepgestalt_export import onnx_from_deepgestalt
 from deciface.encoders.torch_encoder import check_device
-from deciface.errors import MismatchError
-from deciface.evaluation.classification import Classification, PublishedFigure, published_beside
+from deciface.evaluation.classification import PublishedFigure, published_beside
 from deciface.evaluation.classification_document import as_document, published_document
 from deciface.faces import Face, Pyramid
 from deciface.faces.region_crops import Region, region_crops
 from deciface.models import ModelStore
+from deciface.reports.classification import nothing_learnt
 from deciface.store import Workspace
 from deciface.training.deepgestalt_folds import (
     CrossValidated,
-    TrainingMaterial,
-    TrainingPlan,
     cross_validate,
-    divide,
     recipe_of,
     train_on_everybody,
     usual_epochs,
 )
-from deciface.training.deepgestalt_labels import Labelled, label_photos
-from deciface.training.deepgestalt_measures import ALL_REGIONS, Measured, measure, refuse_shared_pixels
-from deciface.training.loop import Epoch
+from deciface.training.deepgestalt_measures import ALL_REGIONS, Measured, measure
+from deciface.training.loop import Epoch, need_checkpoint
 from deciface.training.manifest import (
     CARD_FILE,
     CURVES_FILE,
     RUN_FILE,
     curves_table,
-    material_as_document,
     run_document,
 )
 from deciface.training.photos import TrainingPhotos
-from deciface.workflows.training_deepgestalt_files import card_text, predictions_table, report_page
-from deciface.workflows.training_photos import FoundPhotos, is_workspace, training_photos
-from deciface.workflows.training_runs import RunFolder, open_run
+from deciface.workflows.training_cohort import is_workspace, read_cohort
+from deciface.workflows.training_deepgestalt_files import (
+    card_text,
+    in_words,
+    learnt_by,
+    predictions_table,
+    report_page,
+)
+from deciface.workflows.training_deepgestalt_material import Ready, Settings, divided, few_to_stop_by, prepare
+from deciface.workflows.training_photos import cut_photos
+from deciface.workflows.training_runs import (
+    RunFolder,
+    earlier_run,
+    need_run_folder,
+    need_same_cohort,
+    need_written,
+    open_run,
+)
 
 MODEL_FILE = "model.onnx"
 PREDICTIONS_FILE = "predictions.csv"
 REPORT_FILE = "report.html"
 RECIPE = "deepgestalt"
+IN_WORDS = "in words"
+"""Key of the results' lines for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,84 +89,37 @@ class RegionCut:
         return region_crops(pyramid, face, self.regions).crops
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What can be chosen of a run.
-
-    Parameters
-    ----------
-    kind, disorders, leave_out_small
-        What is told apart; see `deciface.training.deepgestalt_labels.label_photos`.
-    plan
-        How it is learnt.
-    """
-
-    kind: ModelKind
-    plan: TrainingPlan
-    disorders: tuple[str, ...] = ()
-    leave_out_small: bool = False
-
-    def as_document(self) -> dict[str, Any]:
-        """What decides the result besides the data and the seed."""
-        plan = self.plan
-        return {
-            "kind": str(self.kind),
-            "disorders": list(self.disorders),
-            "leave_out_small": self.leave_out_small,
-            "regions": [str(region) for region in plan.regions],
-            "folds": plan.folds,
-            "epochs": plan.epochs,
-            "batch": plan.batch,
-            "channels": list(plan.channels),
-            "balance_ancestry": plan.balance_ancestry,
-            "seed": plan.seed,
-        }
-
-
 @dataclass(frozen=True, eq=False)
 class TrainedDeepGestalt:
-    """What came of a run.
-
-    Parameters
-    ----------
-    folder, model
-        Where it is, and the model's file in it.
-    labels
-        The classes.
-    result, by_region
-        Measured on people whom the networks never saw: by the averaged scores, and by each region alone.
-    published
-        Figures that others printed for the same quantities on their own data.
-    left_out
-        Photos without a class of this model.
-    problems
-        Photos that could not be used, and why, one line each.
-    manifest
-        Content of run.json.
-    """
+    """What came of a run: its folder, and the content of its run.json."""
 
     folder: Path
-    model: Path
-    labels: tuple[Label, ...]
-    result: Classification
-    by_region: tuple[Measured, ...]
-    published: tuple[PublishedFigure, ...]
-    left_out: int
-    problems: tuple[str, ...]
     manifest: Mapping[str, Any]
+
+    @property
+    def model(self) -> Path:
+        """The model's file."""
+        return self.folder / MODEL_FILE
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        """What was measured on people whom the networks never saw."""
+        found: Mapping[str, Any] = self.manifest["results"]
+        return found
 
     def as_document(self) -> dict[str, Any]:
         """Return what `deciface train deepgestalt --json` prints."""
+        data = self.manifest["data"]
         return {
             "notice": RESEARCH_USE_ONLY,
+            "notices": list(self.manifest["notices"]),
             "folder": str(self.folder),
             "model": str(self.model),
             "report": str(self.folder / REPORT_FILE),
-            "simulated": bool(self.manifest["data"]["simulated_photos"]),
-            "labels": [{"id": label.id, "name": label.name} for label in self.labels],
-            "left_out": self.left_out,
-            "problems": list(self.problems),
-            **self.manifest["results"],
+            "simulated": bool(data["simulated_photos"]),
+            "without_consent": data["without_consent"],
+            "problems": data["not_used"],
+            **{name: value for name, value in self.results.items() if name != IN_WORDS},
         }
 
 
@@ -169,21 +133,24 @@ def train_deepgestalt(
     now: Callable[[], dt.datetime],
     look_advance: Callable[[int], None] = lambda _: None,
     advance: Callable[[str, Epoch], None] = lambda _, __: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> TrainedDeepGestalt:
     """Learn from a cohort; leave model, card, manifest, predictions, curves and report in a folder.
 
     Parameters
     ----------
     cohort
-        See `deciface.workflows.training_photos.training_photos`. A workspace notes whom the model was learnt from.
+        See `deciface.workflows.training_cohort.read_cohort`. A workspace notes whom the model was learnt from.
     folder
-        New, or that of a run to go on with (`resume`).
+        New, or that of a run to go on with (`resume`). Of a run that has ended the answer is what is there.
     store, settings
         Models of the face finder; what to train and how.
     now
         The clock.
     look_advance, advance
         Called with photos looked at, and with every epoch of every fold.
+    say
+        Is told what a person should know before it begins, one line each.
 
     Raises
     ------
@@ -193,88 +160,51 @@ def train_deepgestalt(
     OptionError, MismatchError
         An unknown disorder; a folder that holds something else, or a run of other data or settings.
     ModelError
-        PyTorch or the face finder's files are missing, or there is not enough memory.
+        PyTorch or the face finder's files are missing, a damaged checkpoint, or not enough memory.
     """
-    check_device(settings.plan.device)
-    earlier: Mapping[str, Any] = {}
-    if folder.exists():  # before the photos are looked at, which takes minutes
-        open_run(folder, resume=resume)
-        earlier = _earlier(folder, settings)
-    found = training_photos(cohort, RegionCut(settings.plan.regions), store=store, advance=look_advance)
-    ready = prepare(found, settings)
-    if earlier and earlier["data"]["digest"] != ready.data["digest"]:
-        raise MismatchError(
-            f"'{folder}' is a run with other photos or labels; give the same ones, or name a new folder"
-        )
+    plan = settings.plan
+    check_device(plan.device)
+    recipe_of(plan, "fold", plan.epochs)  # judges epochs, rate and seed
+    need_run_folder(folder, resume=resume)
+    earlier = earlier_run(folder, recipe=RECIPE, settings=settings.as_document())
+    for path in sorted(folder.glob("checkpoint-*.pt")):
+        need_checkpoint(path)
+    asked = read_cohort(cohort, on=now().astimezone().date())
+    for remark in asked.remarks:
+        say(remark)
+    need_same_cohort(earlier, folder, digest=asked.digest)
+    if earlier.get("ended") and need_written(folder / MODEL_FILE, sha256=earlier["results"]["model_sha256"]):
+        return TrainedDeepGestalt(folder, earlier)
+    divided(TrainingPhotos(asked.photos, np.zeros((len(asked.photos), 0), np.uint8)), settings)
+    found = cut_photos(asked, RegionCut(plan.regions), store=store, advance=look_advance)
+    ready = prepare(found, settings)  # divides again: there may be photos without a face
     started = str(earlier.get("started") or now().isoformat(timespec="seconds"))
     run = _Run(open_run(folder, resume=resume), settings, ready, started)
     run.folder.write_manifest(run.manifest(None, {}))
-    validated = cross_validate(ready.material, settings.plan, folder=folder, advance=advance)
+    validated = cross_validate(ready.material, plan, folder=folder, advance=advance)
     epochs = usual_epochs(validated)
-    kept = train_on_everybody(ready.material, settings.plan, epochs=epochs, folder=folder, advance=advance)
-    measured = measure(ready.material, ready.labelled, validated, settings.plan)
+    kept = train_on_everybody(ready.material, plan, epochs=epochs, folder=folder, advance=advance)
+    measured = measure(ready.material, ready.labelled, validated, plan)
     published = published_beside(measured[0][1], ready.labelled.disorders)
-    results = _results(settings, measured, published, validated, epochs)
     content = onnx_from_deepgestalt(weights_of(kept.network), run.description)
-    if is_workspace(cohort):
-        _note(cohort, content, ready.photos)  # before the model is there: whoever withdrew meanwhile is in none
-    run.write_model(content)
-    run.write_tables(validated, [*validated.histories, kept.history])
+    results = _results(ready, measured, published, validated, epochs)
+    results["model_sha256"] = hashlib.sha256(content).hexdigest()
     done = run.manifest(now().isoformat(timespec="seconds"), results)
-    run.folder.write(REPORT_FILE, report_page(done, ready.labelled, measured, published, now=now()))
+    done["notices"] += [notice for notice in (nothing_learnt(measured[0][1]), few_to_stop_by(ready, plan)) if notice]
+    learnt = learnt_by(ready.photos, ready.material, validated, plan, not_used=found.not_used)
+    page = report_page(done, ready.labelled, measured, published, learnt, now=now())
+    records = [
+        *run.write_tables(validated, [*validated.histories, kept.history]),
+        run.folder.write(REPORT_FILE, page),
+        folder / RUN_FILE,
+    ]
+    if is_workspace(cohort):
+        _note(cohort, results["model_sha256"], ready.photos, records)  # before the model: who withdrew is in none
+    run.write_model(content)
     run.folder.write_manifest(done)  # last: a run that has ended is whole
-    return TrainedDeepGestalt(
-        folder=folder,
-        model=folder / MODEL_FILE,
-        labels=ready.labelled.labels,
-        result=measured[0][1],
-        by_region=tuple(measured[1:]),
-        published=published,
-        left_out=len(ready.found.material.photos) - len(ready.photos.photos),
-        problems=tuple(f"{problem.photo}: {problem.message}" for problem in ready.found.problems),
-        manifest=done,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Ready:
-    """What is learnt from: everything that was found, and what has a class."""
-
-    found: FoundPhotos
-    labelled: Labelled
-    photos: TrainingPhotos
-    material: TrainingMaterial
-    data: Mapping[str, Any]
-
-
-def prepare(found: FoundPhotos, settings: Settings) -> Ready:
-    """Label and divide what was found, so that whatever is wrong is said before anything is written.
-
-    Raises
-    ------
-    InputError
-        A class with too few patients, an empty fold, one picture under two patients.
-    OptionError
-        An unknown disorder.
-    """
-    everybody = found.material
-    refuse_shared_pixels(everybody)
-    labelled = label_photos(
-        everybody.photos,
-        settings.kind,
-        disorders=settings.disorders,
-        leave_out_small=settings.leave_out_small,
-    )
-    rows = np.flatnonzero(labelled.class_of >= 0)
-    label_of = {everybody.photos[i].id: labelled.label_of(i) for i in rows.tolist()}
-    photos = TrainingPhotos(
-        tuple(everybody.photos[i] for i in rows), everybody.crops[rows], lambda photo: label_of[photo.id]
-    )
-    ancestries = tuple(photo.patient.ancestry_label for photo in photos.photos)
-    material = TrainingMaterial(photos.crops, labelled.class_of[rows], photos.patients, photos.digest, ancestries)
-    divide(material, settings.plan)
-    data = material_as_document(photos, source=found.source, learnt_from=range(len(rows)))
-    return Ready(found, labelled, photos, material, data)
+    for checkpoint in folder.glob("checkpoint-*.pt"):
+        checkpoint.unlink()  # copies of what was learnt, of no more use
+    return TrainedDeepGestalt(folder, done)
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,50 +238,33 @@ class _Run:
         self.folder.write(CARD_FILE, card)
         self.folder.write(MODEL_FILE, content)
 
-    def write_tables(self, validated: CrossValidated, histories: Sequence[Sequence[Epoch]]) -> None:
-        self.folder.write(CURVES_FILE, curves_table([epoch for history in histories for epoch in history]))
+    def write_tables(self, validated: CrossValidated, histories: Sequence[Sequence[Epoch]]) -> list[Path]:
+        curves = curves_table([epoch for history in histories for epoch in history])
         table = predictions_table(self.ready.photos, self.ready.labelled, self.ready.material, validated)
-        self.folder.write(PREDICTIONS_FILE, table)
+        return [self.folder.write(CURVES_FILE, curves), self.folder.write(PREDICTIONS_FILE, table)]
 
 
 def _results(
-    settings: Settings,
+    ready: Ready,
     measured: Sequence[Measured],
     published: Sequence[PublishedFigure],
     validated: CrossValidated,
     epochs: int,
 ) -> dict[str, Any]:
     return {
-        "kind": str(settings.kind),
+        "kind": str(ready.labelled.kind),
+        "labels": [{"id": label.id, "name": label.name} for label in ready.labelled.labels],
+        "left_out": len(ready.found.material.photos) - len(ready.photos.photos),
         ALL_REGIONS: as_document(measured[0][1]),
         "by region": {name: as_document(result) for name, result in measured[1:]},
         "chosen_epochs": list(validated.chosen_epochs),
         "epochs_on_everybody": epochs,
         "published": published_document(published),
+        IN_WORDS: [
+            *in_words(measured[0][1], published),
+            *(f"{name} alone: {in_words(result)[0]}" for name, result in measured[1:]),
+        ],
     }
-
-
-def _earlier(folder: Path, settings: Settings) -> dict[str, Any]:
-    """Manifest of the run that is gone on with; empty where there is none.
-
-    Raises
-    ------
-    MismatchError
-        It was another run.
-    """
-    path = folder / RUN_FILE
-    if not path.is_file():
-        return {}
-    try:
-        held = dict(json.loads(path.read_text(encoding="utf-8")))
-        recipe, said, _ = held["recipe"], dict(held["settings"]), held["data"]["digest"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MismatchError(f"'{path}' cannot be read as the manifest of a run; name a new folder") from error
-    own = json.loads(json.dumps(settings.as_document()))
-    changed = [name for name in own if said.get(name) != own[name]] if recipe == RECIPE else ["recipe"]
-    if changed:
-        raise MismatchError(f"'{folder}' is a run with another {changed[0]}; give the same, or name a new folder")
-    return held
 
 
 def _trained_on(ready: Ready) -> str:
@@ -361,8 +274,8 @@ def _trained_on(ready: Ready) -> str:
     return f"{people}; {SIMULATED}" if simulated else people
 
 
-def _note(workspace: Path, content: bytes, photos: TrainingPhotos) -> None:
+def _note(workspace: Path, sha256: str, photos: TrainingPhotos, files: Sequence[Path]) -> None:
     """Note in a workspace whom the model was learnt from, so that it is marked when one of them is withdrawn."""
     with Workspace.open(workspace) as opened:
-        sha256 = hashlib.sha256(content).hexdigest()
-        opened.note_trained(sha256, "DeepGestalt-type model", photo_ids=[photo.id for photo in photos.photos])
+        ids = [photo.id for photo in photos.photos]
+        opened.note_trained(sha256, "DeepGestalt-type model", photo_ids=ids, files=files)

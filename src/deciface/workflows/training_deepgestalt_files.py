@@ -6,19 +6,26 @@ import csv
 import datetime as dt
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from deciface.cases import RESEARCH_USE_ONLY
 from deciface.encoders.deepgestalt import CHANNELS, Description, ModelKind, aggregate
 from deciface.encoders.deepgestalt_export import FORMAT
-from deciface.evaluation.classification import PublishedFigure
+from deciface.evaluation.classification import BinaryAccuracy, Classification, PublishedFigure
+from deciface.evaluation.classification_document import in_lines
 from deciface.faces.region_crops import REGION_PX, REGIONS, REGIONS_VERSION, Region
-from deciface.reports.classification import ClassificationReport, Classified, render
+from deciface.figures.training import SHARE
+from deciface.reports.classification import ClassificationReport, Classified, Learnt, render
 from deciface.reports.page import Head
-from deciface.training.deepgestalt_folds import CrossValidated, TrainingMaterial
+from deciface.reports.training import Curves, FoldSize, TrainingData
+from deciface.space.restriction import composition_of
+from deciface.training.deepgestalt_folds import CrossValidated, TrainingMaterial, TrainingPlan, parts_of
 from deciface.training.deepgestalt_labels import Labelled
 from deciface.training.deepgestalt_measures import ALL_REGIONS, Measured
 from deciface.training.photos import TrainingPhotos
@@ -86,6 +93,7 @@ def report_page(
     labelled: Labelled,
     measured: Sequence[Measured],
     published: Sequence[PublishedFigure],
+    learnt: Learnt,
     *,
     now: dt.datetime,
 ) -> str:
@@ -104,7 +112,9 @@ def report_page(
             ("regions", ", ".join(settings["regions"])),
             ("folds of patients", str(settings["folds"])),
         ),
-        notices=tuple(f"{notice}." for notice in manifest["notices"][1:]),  # the page itself begins with the first
+        notices=tuple(
+            f"{notice.rstrip('.')}." for notice in manifest["notices"][1:]
+        ),  # the page itself begins with the first
         provenance=(
             ("cohort", str(data["source"])),
             ("data digest", str(data["digest"])),
@@ -120,4 +130,59 @@ def report_page(
         Classified(name, result, tuple(published) if name == ALL_REGIONS else ()) for name, result in measured
     )
     names = {label.id: label.name for label in labelled.labels}
-    return render(ClassificationReport(head, classified, names), now=now)
+    return render(ClassificationReport(head, classified, names, learnt), now=now)
+
+
+def in_words(result: Classification, published: Sequence[PublishedFigure] = ()) -> list[str]:
+    """One figure a line; of a binary model the AUC first and the accuracy last, beside that of always saying "no"."""
+    lines = in_lines(result, published)
+    if not isinstance(result, BinaryAccuracy):
+        return lines
+    _, sensitivity, specificity, area, *others = lines
+    no = 100 * result.specificity.of / result.patients
+    return [area, sensitivity, specificity, f"accuracy: {result.accuracy}; always saying 'no': {no:.1f} %", *others]
+
+
+def learnt_by(
+    photos: TrainingPhotos,
+    material: TrainingMaterial,
+    validated: CrossValidated,
+    plan: TrainingPlan,
+    *,
+    not_used: Sequence[str],
+) -> Learnt:
+    """Who was learnt from, how every fold went, and the recipe, for the page."""
+
+    def people(rows: NDArray[np.intp]) -> tuple[int, int]:
+        return len({material.patients[i] for i in rows.tolist()}), len(rows)
+
+    folds = []
+    for fold in range(plan.folds):
+        tested, learning, stopping = parts_of(validated.fold_of, fold, plan.folds)
+        folds.append(FoldSize(f"fold {fold + 1}", *people(learning), *people(tested), *people(stopping)))
+    who = composition_of(photos.photos)
+    data = TrainingData(
+        patients=who.patients,
+        photos=who.photos,
+        by_class=dict(Counter(dict(zip(photos.patients, photos.labels, strict=True)).values())),
+        by_ancestry=who.by_ancestry,
+        left_out=tuple(not_used),
+        folds=tuple(folds),
+        balanced=plan.balance_ancestry,
+        by_sex=who.by_sex,
+        by_age=who.by_age_years,
+    )
+    curves = tuple(
+        Curves(f"fold {number + 1}", history, ("top-1",), SHARE) for number, history in enumerate(validated.histories)
+    )
+    full = "" if tuple(plan.channels) == CHANNELS else ", fewer than the record"
+    recipe = (
+        ("regions", ", ".join(map(str, plan.regions))),
+        ("channels", ", ".join(map(str, plan.channels)) + full),
+        ("epochs asked for", f"at most {plan.epochs} a fold, patience {plan.patience}"),
+        ("batch", f"{plan.batch} photos"),
+        ("learning rate", f"{plan.learning_rate:g}, falling as a cosine; weight decay {plan.weight_decay:g}"),
+        ("epoch chosen by", "log loss of the averaged scores, every class counting the same"),
+        ("model that is kept", "learnt from everybody, for the median of the chosen numbers of epochs"),
+    )
+    return Learnt(data, curves, recipe)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from deciface.faces.landmarks import FACE_POINTS
 from deciface.models import ModelCard
 from deciface.models.card import Colour, Kind, Layout, Runtime
 from deciface.simulate.appearance import AppearanceModel
-from deciface.simulate.training_set import LONDON_CITATION, LONDON_LICENCE
+from deciface.simulate.training_set import LONDON_CITATION, LONDON_LICENCE, TrainingSet
 from deciface.training.landmark_network import INPUT_PX
 from deciface.training.landmarks import LandmarkTask, landmark_recipe, landmarks_onnx
 from deciface.training.loop import Epoch, Recipe, Rows
 from deciface.training.planted_crops import WIDE_COLOUR, Shots
-from deciface.workflows.cross_fitted import Learner, Plan, train_cross_fitted
+from deciface.workflows.cross_fitted import Learner, Part, Plan, Say, train_cross_fitted
+from deciface.workflows.landmark_sigmas import write_sigmas
 
 MODEL_ID = "deciface-landmarks"
 PLAN = Plan(folds=3, people=800, shots=10, photo_shots=140, epochs=14, rate=2e-3, batch=32)
@@ -73,6 +75,11 @@ def _card(content: bytes, people: int, shots: int, plan: Plan) -> ModelCard:
     )
 
 
+def _finish(training: TrainingSet, folder: Path, parts: Sequence[Part], say: Say) -> None:
+    folds = [(part.name, part.held_out) for part in parts if part.held_out]
+    write_sigmas(training, folder, folds, model_file=f"{MODEL_ID}.onnx", say=say)
+
+
 LANDMARKS = Learner(
     recipe="landmarks",
     model_id=MODEL_ID,
@@ -87,6 +94,7 @@ LANDMARKS = Learner(
         "The simulated people of the curves chose the epoch, and come of the same model of faces as those learnt from.",
         "Planted features are not patients: how well points are placed on patients is not known.",
     ),
+    finish=_finish,
 )
 
 train_landmarks = partial(train_cross_fitted, LANDMARKS)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from deciface import __version__
 from deciface.cases import SIMULATED
 from deciface.evaluation.accuracy import Figure
+from deciface.figures.training import SHARE
 from deciface.reports.page import Head
 from deciface.reports.training import Curves, FoldSize, HeldOut, TrainingData, TrainingReport
+from deciface.space.restriction import composition_of
 from deciface.stats.proportions import wilson
 from deciface.training.photos import TrainingPhotos
-from deciface.workflows.gestaltmatcher_run import Divided, Settings, TrainedEncoder
+from deciface.workflows.gestaltmatcher_run import Divided, Rows, Settings, TrainedEncoder
 
 
 def training_report(
@@ -37,8 +37,8 @@ def training_report(
         title=f"Training of {trained.card.id}",
         facts=(
             ("cohort", str(data["source"])),
-            ("people", f"{data['patients']:,}"),
-            ("photos", f"{data['photos']:,}"),
+            ("people in it", f"{data['patients']:,}"),
+            ("photos in it", f"{data['photos']:,}"),
             ("disorders", f"{len(material.classes):,}"),
         ),
         notices=(f"Learnt from {SIMULATED}.",) if simulated else (),
@@ -57,7 +57,7 @@ def training_report(
     return TrainingReport(
         head=head,
         data=_data(trained, material, divided, settings),
-        curves=(Curves(trained.card.id, trained.epochs),),
+        curves=(Curves(trained.card.id, trained.epochs, ("score", "top-1", "top-5"), SHARE),),
         held_out=_held_out(trained, settings),
         recipe=(
             ("begun from", settings.base),
@@ -66,7 +66,7 @@ def training_report(
             ("last layer", f"{settings.head_epochs} epochs at {settings.head_rate:g}"),
             ("all layers", f"at most {settings.epochs} epochs at {settings.rate:g}, patience {settings.patience}"),
             ("batch", str(settings.batch)),
-            ("unseen disorders", ", ".join(settings.unseen) or "none"),
+            ("unseen disorders", ", ".join(settings.unseen) or "none named"),
         ),
         card=(
             ("file", trained.card.file),
@@ -77,35 +77,52 @@ def training_report(
         ),
         limits=(
             "Each held-out person was ranked against everybody else, those who were learnt from among them.",
+            "Chance: of a random order of the others' photos (nearest-image), or of the disorders (the other rules).",
             "People of one cohort share cameras and referral; other places will see lower figures.",
         ),
     )
 
 
 def _data(trained: TrainedEncoder, material: TrainingPhotos, divided: Divided, settings: Settings) -> TrainingData:
-    ancestry = {photo.patient.id: photo.patient.ancestry_label for photo in material.photos}
-    classes: dict[str, set[str]] = {}
-    for patient, label in zip(material.patients, material.labels, strict=True):
-        if label:
-            classes.setdefault(label, set()).add(patient)
-    taught = np.concatenate([divided.learn, divided.choose])
+    def people(rows: Rows) -> int:
+        return len({material.patients[i] for i in rows.tolist()})
+
+    learnt = [material.photos[i] for i in divided.learn.tolist()]
+    by_class = Counter({material.patients[i]: material.labels[i] for i in divided.learn.tolist()}.values())
+    who = composition_of(learnt)
     fold = FoldSize(
         "the run",
-        len({material.patients[i] for i in taught}),
-        len(taught),
-        len({material.patients[i] for i in divided.test}),
-        len(divided.test),
+        *(people(divided.learn), len(divided.learn)),
+        *(people(divided.test), len(divided.test)),
+        *(people(divided.choose), len(divided.choose)),
     )
-    lone = tuple(f"disorder '{label}': one patient" for label in material.too_small)
     return TrainingData(
-        patients=len(set(material.patients)),
-        photos=len(material.photos),
-        by_class={label: len(who) for label, who in classes.items()},
-        by_ancestry=dict(Counter(ancestry.values())),
-        left_out=(*lone, *trained.problems),
+        patients=people(divided.learn),
+        photos=len(learnt),
+        by_class=dict(by_class),
+        by_ancestry=dict(who.by_ancestry),
+        left_out=(
+            *_left_out(material),
+            *(
+                f"disorder '{label}': too few patients to learn from in this division, tested on as unseen"
+                for label in sorted(divided.unseen - set(settings.unseen))
+            ),
+            *trained.problems,
+        ),
         folds=(fold,),
         balanced=settings.balance_ancestry,
+        by_sex=dict(who.by_sex),
+        by_age=dict(who.by_age_years),
     )
+
+
+def _left_out(material: TrainingPhotos) -> tuple[str, ...]:
+    """Who of the cohort has no class: people without one disorder, and disorders of one patient."""
+    without = [i for i, label in enumerate(material.labels) if not label]
+    people = len({material.patients[i] for i in without})
+    who = f"{people} {'person' if people == 1 else 'people'} without a settled diagnosis, or with several: no class"
+    lone = tuple(f"disorder '{label}': one patient" for label in material.too_small)
+    return ((who,) if without else ()) + lone
 
 
 def _held_out(trained: TrainedEncoder, settings: Settings) -> tuple[HeldOut, ...]:
@@ -117,6 +134,7 @@ def _held_out(trained: TrainedEncoder, settings: Settings) -> tuple[HeldOut, ...
             measure=f"own disorder first, {row.rule}",
             people=row.who,
             patients=row.patients,
+            chance=row.chance,
             values={
                 trained.card.id: figure(row.hits, row.patients),
                 settings.base: figure(row.hits_before, row.patients),

@@ -97,10 +97,10 @@ def test_rank_takes_encodings_and_says_which_rule_the_gallery_is_too_small_for(t
     write_encodings([asked], tmp_path / "query.npz")
     answer = gallery_command("rank", "--query", tmp_path / "query.npz", *here, "--json").document
     assert all(lists["disorders"][0]["id"] == "D2" for lists in answer["rules"].values())
-    assert "residual degrees of freedom" in answer["refused"]["discriminant"]
+    assert "needs more people: 24 for these 4 groups" in answer["refused"]["discriminant"]
     refused = gallery_command("rank", "--query", tmp_path / "query.npz", "--rule", "discriminant", *here)
     assert refused.code == 2
-    assert "residual degrees of freedom" in refused.error_line
+    assert refused.error_line.startswith("deciface: rule discriminant needs more people")
 
 
 def test_matrix_writes_tables_with_ids_and_a_picture(site, tmp_path):

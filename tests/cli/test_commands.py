@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from deciface import RESEARCH_USE_ONLY
+from deciface.cli.bench import BENCHES
 from deciface.photos import write_photo
 from tests.cli.run import deciface
 from tests.faces.drawing import smiley
@@ -128,6 +130,10 @@ def test_diagnose_json_and_report(small_cohort, small_workspace, tmp_path):  # n
     assert document["notice"] == RESEARCH_USE_ONLY
     assert document["rule"] == "patient-mean"
     assert {d["id"] for d in document["disorders"]} == {"SIM-01", "SIM-05"}
+    told = deciface("diagnose", photo, "--workspace", small_workspace, "--rule", "patient-mean").out.splitlines()
+    genes = told[told.index("genes, by the same rule (a disorder without a known gene stands for itself):") + 1 :]
+    for gene, line in zip(document["genes"], genes, strict=False):
+        assert line == f"{gene['rank']:5d}. {gene['distance']:.4f}  {gene['gene']}"
     page = report.read_text()
     assert RESEARCH_USE_ONLY in page
     assert "simulated people" in page
@@ -199,6 +205,13 @@ def test_simulated_faces_say_so(tmp_path):
     ]
     ran = deciface("simulate", "faces", tmp_path / "g", "--feature", "hypertelorism")
     assert "write NAME=SD" in ran.error_line
+
+
+def test_every_bench_is_described_where_it_is_asked_for():
+    said = " ".join(deciface("bench", "--help").out.replace("│", " ").split())
+    for name, what in BENCHES.items():
+        assert f"{name}: {what}" in said
+        assert find_spec(f"deciface.benchmarks.{name}") is not None
 
 
 def test_an_unknown_bench_names_those_there_are():

@@ -114,6 +114,20 @@ def test_the_trail_names_who_did_what(clinic):
     assert json.dumps(entries).count("Sotos") == 0, "ids only"
 
 
+def test_the_trail_is_cut_at_its_old_end_and_says_how_to_see_others(clinic):
+    audit = ("store", "audit", "--workspace", clinic)
+    everything = deciface(*audit, "--json").document
+    total = everything["entries_in_all"]
+    assert [e["number"] for e in everything["entries"]] == list(range(1, total + 1))
+    newest = deciface(*audit, "--limit", "2").out.splitlines()
+    assert [int(line.split()[0]) for line in newest[:-1]] == [total - 1, total]
+    older = f"older: --after {max(0, total - 4)} --limit {min(2, total - 2)}"
+    assert newest[-1] == f"entries {total - 1} to {total} of {total}; {older}"
+    first = deciface(*audit, "--after", "0", "--limit", "1").out.splitlines()
+    assert first[-1] == f"entries 1 to 1 of {total}; newer: --after 1"
+    assert deciface(*audit, "--after", total).out.strip() == f"no entry there; the trail has {total}"
+
+
 @pytest.mark.parametrize(
     ("option", "address", "message"),
     [

@@ -118,7 +118,9 @@ def test_ties_and_missing_views_equal_one_query_at_a_time(records, rule, data):
 def test_a_gallery_too_small_for_a_covariance_is_refused_in_one_line():
     records = scattered(np.random.default_rng(5), disorders=3, patients=lambda _: 4)
     protocol = make_protocol([r["patient"] for r in records], [r["labels"] for r in records])
-    with pytest.raises(OptionError, match=r"rule discriminant: .* and 20 are needed; use rule disorder-centroid"):
+    with pytest.raises(
+        OptionError, match=r"rule discriminant needs more people: 23 for these 3 groups .*; use rule disorder-centroid"
+    ):
         rank_all(gallery_of(records), protocol, rule=Rule.DISCRIMINANT)
 
 

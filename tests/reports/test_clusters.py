@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from deciface.reports.clusters import ClustersReport, render, stability_word
+from deciface.reports.cohort import Member
 from deciface.space.clusters import find_clusters
 from deciface.space.matching import find_matches
 from tests.reports.pages import HEAD, NOW, check_page
@@ -14,7 +15,8 @@ def report():
     people += [{"disorder": None, "pull": 3.0, "family": f"f{i // 2}" if i < 2 else None} for i in range(4)]
     gallery = gallery_of_people(people, seed=2)
     found = find_clusters(gallery, rng=np.random.default_rng(1), resamples=20)
-    return ClustersReport(HEAD, found, find_matches(gallery), 20)
+    members = tuple(Member(p, 1, "female", "7", "Tongan", "undiagnosed") for p in found.patient_ids)
+    return ClustersReport(HEAD, found, find_matches(gallery), 20, members)
 
 
 def test_clusters_and_pairs_are_all_on_the_page(report):
@@ -32,6 +34,14 @@ def test_clusters_and_pairs_are_all_on_the_page(report):
     assert "no p-value" in text
     assert page.count("data:image/png;base64,") == 1
     assert page.count("<svg") == 1
+
+
+def test_everybody_is_described_once_under_their_cluster(report):
+    text = check_page(render(report, now=NOW))
+    described = text[text.index("Who they are") :]
+    for patient in report.found.patient_ids:
+        assert described.count(f"{patient} 1 female 7 Tongan undiagnosed") == 1
+    assert "Cluster 1 patient photos" in described
 
 
 def test_one_family_is_said(report):

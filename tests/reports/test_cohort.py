@@ -162,6 +162,8 @@ def test_cannot_tell_is_an_answer_with_its_reason(compared):
     text = check_page(render_comparison(replace(compared, found=found, band=None), now=NOW))
     assert "Cannot tell : 3 other disorders are there." in text
     assert "The threshold" not in text
+    assert "shaded" not in text
+    assert "No threshold is drawn: none could be found." in text
     assert "best of five" not in text
     text = check_page(render_comparison(replace(compared, found=found, controls=None, band=None), now=NOW))
     assert "<svg" not in render_comparison(replace(compared, found=found, controls=None, band=None), now=NOW)

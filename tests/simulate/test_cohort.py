@@ -157,16 +157,31 @@ def test_a_parent_that_is_a_file_is_a_storage_error(model, tmp_path):
     ("change", "message"),
     [
         ({"disorders": ("SIM-99",)}, "disorder 'SIM-99'; simulated are SIM-01 to"),
-        ({"severity_sd": 3.9}, "must stay within 0 to 4 SD"),
-        ({"photos": (3, 1)}, "photos must be 1 to 20 per person"),
-        ({"patients_per_disorder": 0, "unaffected": 0}, "there is nobody to simulate"),
-        ({"ages_years": (2, 12)}, "ages_years must lie within 18 to 60"),
-        ({"penetrance": 0.0}, "penetrance and recorded are probabilities"),
+        ({"severity_sd": 3.9}, "severity 3.9: allowed are 0 to 3.333 SD, so that with a spread of 20 %"),
+        ({"severity_sd": -5.0}, "severity -5: allowed are 0 to 3.333 SD"),
+        ({"severity_sd": float("nan")}, "severity nan: allowed are 0 to 3.333 SD"),
+        ({"severity_spread": 2.0}, "severity spread 2: allowed are 0 to 1"),
+        ({"severity_spread": 0.0, "severity_sd": 4.1}, "severity 4.1: allowed are 0 to 4 SD"),
+        ({"photos": (3, 1)}, "photos 3 to 1: allowed are 1 to 20 a person"),
+        ({"patients_per_disorder": -1}, "patients -1: must be 0 or more"),
+        ({"patients_per_disorder": 0, "unaffected": 0}, "patients 0 of 10 disorders, unaffected 0: there is nobody"),
+        ({"ages_years": (2, 12)}, "ages 2 to 12 years: allowed are 18 to 60"),
+        ({"penetrance": 0.0}, "penetrance 0: a probability above 0"),
+        ({"recorded": 1.5}, "recorded 1.5: a probability of 0 to 1"),
     ],
 )
-def test_impossible_plans_are_refused(change, message):
-    with pytest.raises(OptionError, match=message):
+def test_impossible_plans_are_refused_by_option_and_value(change, message):
+    with pytest.raises(OptionError, match=message) as refused:
         CohortPlan(**change)
+    assert len(str(refused.value)) < 140
+
+
+def test_a_killed_run_leaves_a_folder_that_the_next_one_of_that_name_removes(model, tmp_path):
+    left = tmp_path / ".c.partial" / "photos"
+    left.mkdir(parents=True)
+    (left / "SIM-P0001-1.jpg").write_bytes(b"cut off")
+    simulate_cohort(model, tmp_path / "c", plan=PLAN, seed=1)
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
 
 
 def test_unknown_ancestry_is_refused_before_any_work(model, tmp_path):

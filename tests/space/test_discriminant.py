@@ -211,11 +211,11 @@ def test_refuses_too_few_patients():
     with pytest.raises(OptionError) as told:
         rank(people(vectors[1:], disorders[1:]), asked(vectors[1], "p0"), rule=DISCRIMINANT)
     assert str(told.value) == (
-        "rule discriminant: 22 memberships in 3 groups of patients (everybody, query left out) give 19 residual "
-        "degrees of freedom and 20 are needed; use rule disorder-centroid or a larger gallery"
+        "rule discriminant needs more people: 23 for these 3 groups (each disorder, and the unaffected), and there are "
+        "22 (everybody, query left out); use rule disorder-centroid or a larger gallery"
     )
     some = Restriction(patients=frozenset(f"p{i}" for i in range(17)))
-    with pytest.raises(OptionError, match=r"17 memberships in 2 groups of patients \(17 named patients"):
+    with pytest.raises(OptionError, match=r"22 for these 2 groups .*, and there are 17 \(17 named patients"):
         rank(gallery, asked(vectors[20]), rule=DISCRIMINANT, subset=some)
 
 

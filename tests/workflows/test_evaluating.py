@@ -191,7 +191,7 @@ A = Diagnosis(Disorder("A", "disorder A"))
 @pytest.mark.parametrize("weights", ["e" * 64, NOT_STATED])
 def test_what_a_workspace_noted_of_its_encoders_is_looked_up(tmp_path, weights):
     root = trained_workspace(tmp_path / "w", weights=weights)
-    gallery = open_gallery(root)
+    gallery = open_gallery(root, models=["own", "public"])
     assert noted_training(root, gallery) == (
         TrainingSet(
             source="what the workspace noted of 'own'",
@@ -227,14 +227,14 @@ def test_what_a_workspace_noted_of_its_encoders_is_looked_up(tmp_path, weights):
 
 def test_other_weights_of_the_same_name_are_another_encoder(tmp_path):
     root = trained_workspace(tmp_path / "w", weights="d" * 64)
-    assert noted_training(root, open_gallery(root)) == ()
+    assert noted_training(root, open_gallery(root, models=["own", "public"])) == ()
 
 
 def test_photos_that_were_withdrawn_since_are_counted(tmp_path):
     root = trained_workspace(tmp_path / "w", weights="e" * 64)
     with Workspace.open(root) as workspace:
         workspace.withdraw(SubjectKind.PHOTO, "p1-0")
-    gallery = open_gallery(root)
+    gallery = open_gallery(root, models=["own", "public"])
     (training,) = noted_training(root, gallery)
     assert training.photos == ()
     answer = evaluate(gallery, gallery_name="w", trained_on=[training], replicates=100)

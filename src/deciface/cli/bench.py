@@ -10,7 +10,23 @@ import typer
 from deciface.cli.output import emit
 from deciface.errors import OptionError
 
-BENCHES = ("faces", "search", "encode", "planted", "simulate", "store", "evaluate", "dysmorphic", "explain")
+BENCHES = {
+    "faces": "faces found, error of the mesh, occlusion, milliseconds a photo; needs the London photos",
+    "search": "milliseconds of one exact query beside numpy; needs nothing",
+    "encode": "photos a second beside dlib and one at a time; the test of identity needs the London photos",
+    "planted": "how often a planted disorder comes first; simulated faces, and the London photos where they are",
+    "simulate": "seconds for a cohort of 500 photos; needs nothing (48 s on two cores)",
+    "store": "seconds to import, open and list 10,000 cases; needs nothing",
+    "evaluate": "seconds for the published protocol on 10,000 photos, beside pair by pair; needs nothing",
+    "dysmorphic": "our own encoder on people it never saw; needs the London photos and, in DECIFACE_DYSMORPHIC_RUN, "
+    "the folder of a run of deciface train dysmorphic",
+    "explain": "do maps point at what was planted; simulated faces, and the London photos where they are",
+}
+"""What each measures and needs."""
+_LONDON = (
+    "The London photos are the Face Research Lab London Set (CC BY 4.0); DECIFACE_TEST_DATA names the folder that has "
+    "faces/london. Those with faces need the model files, too (deciface models fetch)."
+)
 
 
 def bench(
@@ -31,3 +47,13 @@ def bench(
             line += f"; {row.peer}: {row.peer_value:.4g}, ratio {row.ratio:.3g}" if row.peer_value else f"; {row.peer}"
         lines.append(line)
     emit(result.as_document(), "\n".join(lines), json=json)
+
+
+bench.__doc__ = "\n\n".join(
+    [
+        "Measure speed and accuracy on this machine, beside a peer measured in the same run.",
+        *(f"{name}: {what}." for name, what in BENCHES.items()),
+        _LONDON,
+        "Figures of one machine, with times: docs/benchmarks.md.",
+    ]
+)

@@ -118,6 +118,11 @@ def lines_of(answer: FaceDiagnosis) -> list[str]:
         lines.append(
             f"{d.rank:5d}. {d.distance:.4f}  {d.disorder.name} ({d.patients} patients, {d.photos} photos){mark}"
         )
+    if r.genes and not all(g.stands_for_disorder for g in r.genes):
+        lines.append("genes, by the same rule (a disorder without a known gene stands for itself):")
+        for g in r.genes[:10]:
+            mark = " (no gene known)" if g.stands_for_disorder else ""
+            lines.append(f"{g.rank:5d}. {g.distance:.4f}  {g.gene}{mark}")
     lines.append("nearest faces:")
     for p in r.photos[:5]:
         what = "unaffected" if p.unaffected else ", ".join(x.name for x in p.disorders) or "undiagnosed"

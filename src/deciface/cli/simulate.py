@@ -105,7 +105,7 @@ def cohort(
         list[str] | None, typer.Option("--ancestry", help="Repeat it; people are divided evenly.")
     ] = None,
     severity_sd: Annotated[
-        float, typer.Option("--severity", help="Mean amount of each feature in SD; 0 plants nothing.")
+        float, typer.Option("--severity", help="Mean amount of each feature, 0 to 3.33 SD; 0 plants nothing.")
     ] = 2.0,
     seed: Seed = 1,
     model: ModelFile = None,

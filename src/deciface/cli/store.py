@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +18,11 @@ from deciface.errors import AccessError, OptionError
 
 if TYPE_CHECKING:
     from deciface.consent import Actor
-    from deciface.store.audit import Head
+    from deciface.store import Workspace
+    from deciface.store.audit import Entry, Head
+
+_READ_AT_ONCE = 10_000
+"""Entries of the audit trail."""
 
 app = typer.Typer(help="The workspace: verify, back up, users, consents, audit trail.", no_args_is_help=True)
 
@@ -274,23 +280,48 @@ def consent(
 @app.command("audit")
 def audit(
     *,
-    after: Annotated[int, typer.Option("--after", min=0, help="Number of the last entry already seen.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 100,
+    after: Annotated[
+        int | None, typer.Option("--after", min=0, help="Go on behind this entry; the newest entries when left out.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many entries to print.")] = 100,
     workspace: WorkspaceFolder = None,
     json: Json = False,
 ) -> None:
-    """Print the audit trail: who did what with which record, and when."""
+    """Print the newest entries of the audit trail, in order of time: who did what with which record, and when."""
     from dataclasses import asdict
 
     from deciface.store import Workspace
 
     with Workspace.open(workspace_folder(workspace)) as opened:
-        entries = opened.trail(after=after, limit=limit)
+        entries, in_all = _page_of_trail(opened, after, limit)
+    said = _where_in_trail([e.number for e in entries], in_all, limit)
     emit(
-        {"entries": [{**asdict(e), "detail": dict(e.detail)} for e in entries]},
-        "\n".join(f"{e.number:6d} {e.at} {e.actor}: {e.action} {e.record} {e.detail}" for e in entries),
+        {"entries": [{**asdict(e), "detail": dict(e.detail)} for e in entries], "entries_in_all": in_all},
+        "\n".join([*(f"{e.number:6d} {e.at} {e.actor}: {e.action} {e.record} {e.detail}" for e in entries), said]),
         json=json,
     )
+
+
+def _page_of_trail(opened: Workspace, after: int | None, limit: int) -> tuple[list[Entry], int]:
+    """Entries behind a number, or the newest ones; and the number of the last entry of all."""
+    newest: deque[Entry] = deque(maxlen=limit)
+    in_all = 0
+    while more := opened.trail(after=in_all, limit=_READ_AT_ONCE):
+        newest.extend(more)
+        in_all = more[-1].number
+    return (list(newest) if after is None else list(opened.trail(after=after, limit=limit))), in_all
+
+
+def _where_in_trail(shown: Sequence[int], in_all: int, limit: int) -> str:
+    """Which part of the trail is shown, and how to see others."""
+    if not shown:
+        return f"no entry there; the trail has {in_all}"
+    words = [f"entries {shown[0]} to {shown[-1]} of {in_all}"]
+    if shown[0] > 1:
+        words.append(f"older: --after {max(0, shown[0] - 1 - limit)} --limit {min(limit, shown[0] - 1)}")
+    if shown[-1] < in_all:
+        words.append(f"newer: --after {shown[-1]}")
+    return "; ".join(words)
 
 
 def withdraw(

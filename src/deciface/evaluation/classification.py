@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.errors import OptionError
-from deciface.evaluation.accuracy import Figure
-from deciface.evaluation.classification_predictions import Floats, Indices, Predictions
-from deciface.stats.bootstrap import bootstrap
-from deciface.stats.proportions import FEWEST_FOR_WILSON, Interval, clopper_pearson, proportion_interval
+from deciface.evaluation.accuracy import Figure, figures_of
+from deciface.evaluation.classification_predictions import Indices, Predictions
+from deciface.stats.proportions import FEWEST_FOR_WILSON, Interval, proportion_interval
 from deciface.stats.roc import Auc, Roc, auc, roc
 
 TOP = (1, 5, 10)
@@ -217,10 +216,9 @@ def specialised_accuracy(predictions: Predictions) -> SpecialisedAccuracy:
 def multiclass_accuracy(
     predictions: Predictions, *, seed: int, replicates: int = 2000, top: Sequence[int] = TOP
 ) -> MulticlassAccuracy:
-    """Top-k, micro and macro, by patient, with bootstrap intervals over patients.
+    """Top-k, micro and macro, by patient, with the intervals of `deciface.evaluation.accuracy.figures_of`.
 
-    Intervals are bias-corrected and accelerated (Efron 1987). For macro a patient weighs 1 / (patients of the class).
-    Where all are found, or none, the bootstrap has no width and the Clopper-Pearson interval stands instead.
+    For macro a patient weighs 1 / (patients of the class).
 
     Raises
     ------
@@ -236,8 +234,9 @@ def multiclass_accuracy(
     order = np.argsort(-scores, axis=1, kind="stable")
     rank = 1 + np.argmax(order == own[:, None], axis=1)
     hits = np.column_stack([rank <= k for k in asked]).astype(np.float64)
-    micro = _figures(hits, np.ones(len(own)), seed=seed, replicates=replicates)
-    macro = _figures(hits, 1.0 / np.bincount(own)[own], seed=seed, replicates=replicates)
+    people = np.arange(len(own))
+    micro = figures_of(hits, np.ones(len(own)), people, seed, replicates)
+    macro = figures_of(hits, 1.0 / np.bincount(own)[own], people, seed, replicates)
     return MulticlassAccuracy(
         classes=predictions.classes,
         patients=len(own),
@@ -264,22 +263,6 @@ def _confusion(own: Indices, first: Indices, classes: int) -> Indices:
     matrix = np.zeros((classes, classes), np.intp)
     np.add.at(matrix, (own, first), 1)
     return matrix
-
-
-def _figures(hits: Floats, weights: Floats, *, seed: int, replicates: int) -> list[Figure]:
-    """Weighted means of (p, k) hits with an interval over patients."""
-    n, k = hits.shape
-    sums = np.column_stack([hits * weights[:, None], np.repeat(weights[:, None], k, axis=1)])
-    drawn = bootstrap(sums, seed=seed, replicates=replicates)
-    figures = []
-    for j in range(k):
-        found = int(hits[:, j].sum())
-        if found in (0, n):
-            figures.append(Figure(found / n, clopper_pearson(found, n), "Clopper-Pearson"))
-        else:
-            ends = (float(drawn.bca[j, 0]), float(drawn.bca[j, 1]))
-            figures.append(Figure(float(drawn.estimate[j]), ends, "patient bootstrap, BCa"))
-    return figures
 
 
 @dataclass(frozen=True, slots=True)

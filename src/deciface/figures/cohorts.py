@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-_LEFT, _WIDTH = 20.0, 444.0
+_LEFT, _WIDTH = 60.0, 406.0
 _MOST_LEAVES, _NAMES_UP_TO, _WORDS_UP_TO = 2_000, 150, 60
 _UNSURE = "#e9d9b8"
 
@@ -59,15 +59,14 @@ def null_chart(null: Floats, *, name: str, observed: float, share: float, size: 
     room = 0.04 * (ends[1] - ends[0]) or 0.05
 
     def paint(figure: Figure) -> None:
-        axes = axes_in(figure, left=_LEFT, top=32, width=_WIDTH, height=180, grid=None)
-        axes.spines["left"].set_visible(False)
+        axes = axes_in(figure, left=_LEFT, top=32, width=_WIDTH, height=180, grid="y")
         counts, edges = np.histogram(null, bins=_bins(len(null)))
         middle = (edges[:-1] + edges[1:]) / 2
         colours = np.where((middle >= low) & (middle <= high), BLUE, PALE).tolist()
         axes.bar(middle, counts, width=0.94 * (edges[1] - edges[0]), color=colours)
         axes.axvline(observed, color=ORANGE, linewidth=2.4)
         axes.set(xlim=(ends[0] - room, ends[1] + room), ylim=(0, counts.max() * 1.06))
-        axes.set_yticks([])
+        _counted(axes, "groups")
         axes.set_xlabel(f"mean pairwise distance of {size} patients")
         _flag(axes, observed, f"this cohort {observed:.4f}, {_share(share)} as alike", ORANGE, rise=9)
 
@@ -76,6 +75,15 @@ def null_chart(null: Floats, *, name: str, observed: float, share: float, size: 
         f"to {high:.4f}. The cohort is at {observed:.4f}; {_share(share)} of {len(null):,} groups are as alike."
     )
     return draw(paint, name=name, title="The cohort among random groups", description=said, height_px=262)
+
+
+def _counted(axes: Axes, what: str) -> None:
+    """A y axis of whole numbers."""
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=2))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_ylabel(what)
 
 
 def _bins(groups: int) -> int:
@@ -130,7 +138,8 @@ def controls_chart(
     observed
         Distance across the two cohorts in question.
     threshold, interval
-        Where "different" begins; inside the shaded interval nothing can be said.
+        Distance that parts one disorder from two best, and its 95 % interval, which is shaded. They describe the
+        gallery; the verdict does not come from them (`deciface.space.lumping`).
 
     Raises
     ------
@@ -146,16 +155,15 @@ def controls_chart(
 
     def paint(figure: Figure) -> None:
         for place, (theirs, text, colour) in enumerate(kinds):
-            axes = axes_in(figure, left=_LEFT, top=44 + place * 92, width=_WIDTH, height=84, grid=None)
-            axes.spines["left"].set_visible(False)
+            axes = axes_in(figure, left=_LEFT, top=44 + place * 92, width=_WIDTH, height=84, grid="y")
             if interval is not None:
                 axes.axvspan(*interval, color=_UNSURE, alpha=0.6, linewidth=0)
             if threshold is not None:
                 axes.axvline(threshold, color=SOFT, linewidth=1.3, linestyle=(0, (4, 3)))
             axes.hist(theirs, bins=edges, color=colour, rwidth=0.94)
             axes.axvline(observed, color=ORANGE, linewidth=2.4)
-            axes.set_xlim(low - room, high + room)
-            axes.set_yticks([])
+            axes.set(xlim=(low - room, high + room), ylim=(0, axes.get_ylim()[1] * 1.35))  # room for the words
+            _counted(axes, "pairs")
             said = f"{text}, {len(theirs):,} pairs"
             axes.text(0.99, 0.95, said, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL_PX, color=INK)
         above, below = figure.axes

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from deciface.figures.cohorts import tree_chart
 from deciface.figures.matrix import distance_panel, draw_matrices
+from deciface.reports.cohort import Member
 from deciface.reports.page import Head, png_uri, render_page
 from deciface.space.clusters import Clusters
 from deciface.space.matching import Matches
@@ -18,12 +19,13 @@ TREE_UP_TO = 400
 
 @dataclass(frozen=True, eq=False)
 class ClustersReport:
-    """Everything on the page; `resamples` is how often the stability was looked at."""
+    """Everything on the page; `resamples` is how often the stability was looked at, `members` are all in `found`."""
 
     head: Head
     found: Clusters
     matches: Matches
     resamples: int
+    members: tuple[Member, ...]
 
 
 def stability_word(stability: float, patients: int) -> str:
@@ -44,6 +46,10 @@ def render(report: ClustersReport, *, now: dt.datetime) -> str:
         [distance_panel(found.distances)], tree=found.tree, order=found.order, labels=labels, title=""
     )
     drawable = len(found.patient_ids) <= TREE_UP_TO
+    recorded = {member.patient: member for member in report.members}
+    cohorts = [(f"Cluster {n}", [recorded[p] for p in c.patient_ids]) for n, c in enumerate(found.clusters, start=1)]
+    if found.alone:
+        cohorts.append(("In no cluster", [recorded[p] for p in found.alone]))
     return render_page(
         "clusters",
         report.head,
@@ -51,6 +57,7 @@ def render(report: ClustersReport, *, now: dt.datetime) -> str:
         found=found,
         matches=report.matches,
         resamples=report.resamples,
+        cohorts=cohorts,
         tree=tree_chart(found.tree, found.patient_ids, name="tree", cut=found.cut, groups=number) if drawable else None,
         picture_uri=png_uri(picture),
         words=[stability_word(c.stability, len(c.patient_ids)) for c in found.clusters],

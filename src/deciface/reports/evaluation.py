@@ -11,7 +11,6 @@ from deciface.cases import RESEARCH_USE_ONLY
 from deciface.evaluation.accuracy import (
     FEWEST_PATIENTS,
     MRR,
-    TIES_WORTH_SAYING,
     TOP,
     Figure,
     PatientAccuracy,
@@ -33,7 +32,7 @@ MEANING: Mapping[Experiment, str] = {
 }
 _LISTED = 40
 """Cases of leakage that are listed one by one."""
-_PANEL = {"width": 230, "height": 190, "left": 34, "right": 8, "top": 10, "bottom": 24}
+_PANEL = {"width": 340, "height": 230, "left": 38, "right": 8, "top": 10, "bottom": 26}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def render(report: EvaluationReport, *, now: dt.datetime) -> str:
 
 
 def _summary(report: EvaluationReport, result: ReportedRule) -> list[str]:
-    """One sentence per experiment, and one more where ties are so many that they should be known."""
+    """One sentence per experiment."""
     said = []
     for row in result.per_patient:
         first, tenth = row.micro["top-1"], row.micro["top-10"]
@@ -115,11 +114,6 @@ def _summary(report: EvaluationReport, result: ReportedRule) -> list[str]:
             f"and was among the first ten for {_percent(tenth)}; a random order would put it first for "
             f"{100 * row.chance:.1f} %"
         )
-        if row.tied > TIES_WORTH_SAYING:
-            said.append(
-                f"{row.experiment}: for {100 * row.tied:.1f} % of the tests others are exactly as near as the right "
-                f"{report.target}; every order of them is counted as equally likely"
-            )
     return said
 
 
@@ -279,7 +273,7 @@ def _panel(row: PatientAccuracy) -> dict[str, Any]:
 
 def _checks(leakage: Leakage) -> list[dict[str, str]]:
     """One line for every check, also for those that were not done."""
-    undone = dict(leakage.not_checked)
+    undone, limits = dict(leakage.not_checked), dict(leakage.limits)
     rows = []
     for leak in Leak:
         count = len(leakage.of(leak))
@@ -287,5 +281,7 @@ def _checks(leakage: Leakage) -> list[dict[str, str]]:
         tone = "bad" if count else "ok"
         if leak in undone:
             outcome, tone = f"not checked: {undone[leak]}", "care"
+        elif leak in limits:
+            outcome, tone = f"{outcome}; not wholly checked: {limits[leak]}", tone if count else "care"
         rows.append({"name": str(leak), "outcome": outcome, "tone": tone})
     return rows

@@ -17,13 +17,10 @@ import hashlib
 import io
 import json
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +32,7 @@ import deciface
 from deciface.cases import CASE_TABLE_COLUMNS, RESEARCH_USE_ONLY, SIMULATED, Sex
 from deciface.errors import OptionError, StorageError
 from deciface.photos import write_photo
+from deciface.processes import in_processes
 from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.faces import PHOTO_PX, SimulatedFace, simulate_face
 from deciface.simulate.features import FEATURES, MAX_SD, velocity
@@ -85,31 +83,37 @@ class CohortPlan:
     size_px: int = PHOTO_PX
 
     def __post_init__(self) -> None:
+        most_sd = MAX_SD / (1 + self.severity_spread) if 0 <= self.severity_spread <= 1 else MAX_SD
+        ages, photos = self.ages_years, self.photos
         rules: tuple[tuple[bool, str], ...] = (
-            (self.patients_per_disorder >= 0 and self.unaffected >= 0, "numbers of people must be 0 or more"),
+            (self.patients_per_disorder >= 0, f"patients {self.patients_per_disorder}: must be 0 or more a disorder"),
+            (self.unaffected >= 0, f"unaffected {self.unaffected}: must be 0 or more people"),
             (
                 bool(self.patients_per_disorder and self.disorders) or self.unaffected > 0,
-                "there is nobody to simulate; ask for people",
+                f"patients {self.patients_per_disorder} of {len(self.disorders)} disorders, unaffected "
+                f"{self.unaffected}: there is nobody to simulate; ask for at least one person",
             ),
-            (len(self.ancestries) > 0, "at least one ancestry is needed"),
+            (len(self.ancestries) > 0, "no ancestry: at least one is needed"),
+            (0 <= self.severity_spread <= 1, f"severity spread {self.severity_spread:g}: allowed are 0 to 1"),
             (
-                0 <= self.severity_sd * (1 + self.severity_spread) <= MAX_SD,
-                f"severity_sd with its spread must stay within 0 to {MAX_SD:g} SD",
+                0 <= self.severity_sd <= most_sd,
+                f"severity {self.severity_sd:g}: allowed are 0 to {most_sd:.4g} SD, so that with a spread of "
+                f"{100 * self.severity_spread:g} % no feature exceeds {MAX_SD:g} SD",
             ),
-            (0 <= self.severity_spread <= 1, "severity_spread must be 0 to 1"),
+            (0 < self.penetrance <= 1, f"penetrance {self.penetrance:g}: a probability above 0, up to 1, is allowed"),
+            (0 <= self.recorded <= 1, f"recorded {self.recorded:g}: a probability of 0 to 1 is allowed"),
             (
-                0 < self.penetrance <= 1 and 0 <= self.recorded <= 1,
-                "penetrance and recorded are probabilities; give 0 to 1",
+                1 <= photos[0] <= photos[1] <= 20,
+                f"photos {photos[0]} to {photos[1]}: allowed are 1 to 20 a person, fewest first",
             ),
-            (1 <= self.photos[0] <= self.photos[1] <= 20, "photos must be 1 to 20 per person, fewest first"),
             (
-                18 <= self.ages_years[0] <= self.ages_years[1] <= 60,
-                "ages_years must lie within 18 to 60, youngest first",
+                18 <= ages[0] <= ages[1] <= 60,
+                f"ages {ages[0]:g} to {ages[1]:g} years: allowed are 18 to 60, youngest first",
             ),
         )
         for holds, rule in rules:
             if not holds:
-                raise OptionError(f"cohort plan {self}: {rule}")
+                raise OptionError(rule)
         for name in self.disorders:
             disorder(name)
 
@@ -295,17 +299,14 @@ def _run(model: AppearanceModel, tasks: Sequence[_PhotoTask], folder: Path, work
             for task in tasks:
                 yield _make(model, task, folder)
         return
-    with ProcessPoolExecutor(
-        max_workers=workers, mp_context=get_context("spawn"), initializer=_start, initargs=(model.packed, str(folder))
-    ) as pool:
-        yield from pool.map(_make_in_worker, tasks, chunksize=4)
+    given = (model.packed, str(folder))
+    yield from in_processes(_make_in_worker, tasks, processes=workers, start=_start, given=given)
 
 
 _worker: dict[str, Any] = {}
 
 
 def _start(packed: bytes, folder: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     cv2.setNumThreads(1)
     _worker["limit"] = threadpool_limits(1)
     _worker["model"], _worker["folder"] = AppearanceModel.from_bytes(packed), Path(folder)

@@ -241,9 +241,9 @@ class Discriminant:
         n, groups = int(sizes.sum()), int((sizes > 0).sum())
         if n - groups < FEWEST_RESIDUAL_DF:
             raise OptionError(
-                f"rule discriminant: {n} memberships in {groups} groups of patients ({self.gallery.restriction}, query "
-                f"left out) give {n - groups} residual degrees of freedom and {FEWEST_RESIDUAL_DF} are needed; "
-                "use rule disorder-centroid or a larger gallery"
+                f"rule discriminant needs more people: {groups + FEWEST_RESIDUAL_DF} for these {groups} groups (each "
+                f"disorder, and the unaffected), and there are {n} ({self.gallery.restriction}, query left out); use "
+                "rule disorder-centroid or a larger gallery"
             )
         return n
 

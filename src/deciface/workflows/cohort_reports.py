@@ -124,7 +124,8 @@ def write_clusters_report(
     found: Clusters, matches: Matches, path: Path, *, asked: Asked, resamples: int, now: dt.datetime
 ) -> None:
     """Write clusters and mutual nearest pairs of unsolved patients."""
-    report = clusters_page.ClustersReport(asked.head("Unsolved patients who look alike"), found, matches, resamples)
+    head, members = asked.head("Unsolved patients who look alike"), asked.members(found.patient_ids)
+    report = clusters_page.ClustersReport(head, found, matches, resamples, members)
     write_whole(path, clusters_page.render(report, now=now).encode())
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from deciface.cases import RESEARCH_USE_ONLY
 from deciface.encoders import available_cores
 from deciface.encoders.iresnet import import_torch
-from deciface.errors import InputError, MismatchError, OptionError
+from deciface.errors import InputError, MismatchError, OptionError, StorageError
 from deciface.models import ModelCard
 from deciface.models.card import card_from, read_card_fields
 from deciface.reports.training import render
@@ -96,8 +96,6 @@ class Learner:
         Names of the recipe, and of the model and its file.
     framing
         How people are shown.
-    facts
-        What else the manifest says.
     task
         From shots, rows to learn from, rows to choose the epoch on, appearance model and plan.
     schedule
@@ -110,6 +108,10 @@ class Learner:
         What an epoch says in a line.
     tested_by, limits
         For the page: where people held out are tested, and what the page does not say.
+    facts
+        What else the manifest says.
+    finish
+        What is done to a run of which every part is there; gives the same when done again.
     """
 
     recipe: str
@@ -123,6 +125,7 @@ class Learner:
     tested_by: str
     limits: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    finish: Callable[[TrainingSet, Path, Sequence[Part], Say], None] | None = None
 
     @property
     def model_file(self) -> str:
@@ -223,6 +226,8 @@ def train_cross_fitted(
         card = card_from(read_card_fields(path), origin=str(path))
         page = cross_fitted_report(training, folder, document, card, tested_by=learner.tested_by, limits=learner.limits)
         whole.write(REPORT_FILE, render(page, now=now()))
+    if learner.finish and all((folder / part.name / learner.model_file).is_file() for part in parts):
+        learner.finish(training, folder, parts, say)
     return tuple(made)
 
 
@@ -231,11 +236,17 @@ def _refuse_another(folder: Path, document: Mapping[str, Any]) -> None:
     path = folder / RUN_FILE
     if not path.is_file():
         return
-    begun = json.loads(path.read_text("utf-8"))
+    try:
+        begun = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{path}' cannot be read; name a new folder, or put back what the run wrote there") from error
+    if not isinstance(begun, dict):
+        raise InputError(f"'{path}' describes no run; name a new folder, or put back what the run wrote there")
     for key in document:
         if begun.get(key) != document[key]:
             what = {"digest": "set of photos, templates or groups", "parts": "division of people"}.get(key, key)
-            given = {k: v for k, v in document["plan"].items() if v != dict(begun.get("plan") or {}).get(k)}
+            planned: dict[str, Any] = begun["plan"] if isinstance(begun.get("plan"), dict) else {}
+            given = {k: v for k, v in document["plan"].items() if v != planned.get(k)}
             also = f" ({', '.join(f'{k} = {v}' for k, v in given.items())})" if key == "plan" else ""
             raise MismatchError(
                 f"'{folder}' was begun with another {what}{also}; go on with the photos and options it was begun with, "
@@ -328,6 +339,12 @@ def _shots(
     say(f"showing {len(sittings)} people {sum(s.shots for s in sittings)} times")
     shots = all_shots(model, sittings, framing=framing, workers=cores)
     part = path.with_suffix(".part.npz")
-    np.savez(part, crops=shots.crops, amounts_sd=shots.amounts_sd, landmarks_px=shots.landmarks_px)
-    part.replace(path)
+    try:
+        np.savez(part, crops=shots.crops, amounts_sd=shots.amounts_sd, landmarks_px=shots.landmarks_px)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(
+            f"'{path}' cannot be written ({error.strerror}); {shots.crops.nbytes >> 20:,} MB are needed"
+        ) from error
     return shots

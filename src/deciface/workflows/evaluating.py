@@ -13,6 +13,7 @@ from deciface import __version__
 from deciface.cases import RESEARCH_USE_ONLY, SIMULATED, Photo
 from deciface.evaluation.accuracy import (
     FEWEST_PATIENTS,
+    TIES_WORTH_SAYING,
     TOP,
     PatientAccuracy,
     PublishedAccuracy,
@@ -227,7 +228,7 @@ def evaluate(
         leakage,
         allow_leakage,
         tuple(results),
-        tuple(_remarks(gallery, protocol, leakage)),
+        tuple(_remarks(gallery, protocol, leakage, results, target)),
     )
 
 
@@ -250,13 +251,22 @@ def _stratum(photo: Photo, division: Division) -> str:
     return str(photo.source)
 
 
-def _remarks(gallery: Gallery, protocol: Protocol, leakage: Leakage) -> list[str]:
+def _remarks(
+    gallery: Gallery, protocol: Protocol, leakage: Leakage, results: Sequence[RuleAccuracy], target: Target
+) -> list[str]:
     """What a person should know before reading the tables."""
     said = [*protocol.remarks]
     said += [f"not checked ({leak}): {why}" for leak, why in leakage.not_checked]
     said += [f"not wholly checked ({leak}): {why}" for leak, why in leakage.limits]
     said += [f"looked for whom the encoder learnt from in {words}" for words in leakage.compared]
     said += [f"view {view} was not used: some photos lack it" for view in gallery.dropped_views]
+    said += [
+        f"{result.rule}, {row.experiment}: for {100 * row.tied:.1f} % of the tests others are exactly as near as the "
+        f"right {target}; every order of them is counted as equally likely"
+        for result in results
+        for row in result.per_patient
+        if row.tied > TIES_WORTH_SAYING
+    ]
     said.append(f"strata of fewer than {FEWEST_PATIENTS} patients are given no figure")
     return said
 

@@ -53,6 +53,7 @@ def test_the_own_patient_is_left_out_and_the_rest_is_named(answer):
     assert len(answer.controls) == 2
     assert all(p.unaffected for p in answer.controls)
     assert answer.remarks[0].startswith("2 controls ")
+    assert "not stated" not in answer.remarks[0], "age, sex and ancestry are those of the table"
     assert "SIM-P0001: the patient's own, not compared with" in answer.remarks
     assert answer.simulated
     assert len(answer.views) == 2

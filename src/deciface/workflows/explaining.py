@@ -166,7 +166,7 @@ def explain(
     alignment = _one_alignment(encoder.ensemble)
     seen = look(photo, encoder.finder, name=photo.name, face_number=face_number)
     sha256 = seen.photo.pixel_sha256
-    own = {p.patient.id for p in gallery.photos if p.sha256 == sha256} | ({facts.id} if facts and facts.id else set())
+    own = gallery.owners_of(photo, sha256) | ({facts.id} if facts and facts.id else set())
     whole = _known(facts, [p for p in gallery.photos if p.patient.id in own])
     others = [p for p in gallery.photos if p.patient.id not in own]
     which, affected = _with_disorder(others, disorder)

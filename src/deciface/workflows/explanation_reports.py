@@ -14,6 +14,11 @@ from deciface.store import DerivedKind, Workspace
 from deciface.whole_files import write_whole
 from deciface.workflows.explaining import Explanation, people_counts
 
+_OTHER_ANCESTRY = (
+    "Controls are not matched on the patient's ancestry: what looks like the disorder may be ancestry. State it, or "
+    "choose a gallery with at least 20 unaffected people of it."
+)
+
 
 def write_explanation(answer: Explanation, path: Path, *, workspace: Workspace | None, now: dt.datetime) -> None:
     """Write the HTML report, whole or not at all; a workspace notes whose photos are in it.
@@ -30,7 +35,11 @@ def write_explanation(answer: Explanation, path: Path, *, workspace: Workspace |
     head = Head(
         title=f"What speaks for {answer.disorder.name}",
         facts=(("photo", answer.seen.name), ("gallery", answer.gallery_name)),
-        notices=(*([f"The gallery holds {SIMULATED}."] if answer.simulated else []), *answer.remarks[1:]),
+        notices=(
+            *([f"The gallery holds {SIMULATED}."] if answer.simulated else []),
+            *([] if "ancestry" in answer.matched.matched_on else [_OTHER_ANCESTRY]),
+            *answer.remarks[1:],
+        ),
         provenance=(
             ("DeciFace", __version__),
             *((f"encoder {c.id}", f"{c.name}; sha256 {c.sha256}") for c in answer.cards),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deciface.cases import Photo
+from deciface.cases import NOT_STATED, Photo
 from deciface.errors import NoGalleryError, OptionError
 from deciface.formats.case_table import read_table
 from deciface.store import Workspace
@@ -38,6 +38,14 @@ class PhotoGallery:
     image: Callable[[str], Path | bytes]
     diagnosed: frozenset[str]
     workspace: Workspace | None = None
+
+    def owners_of(self, photo: Path, pixel_sha256: str) -> set[str]:
+        """Ids of the people whom a photo shows, by its pixels or, where a table does not state those, by its file."""
+        found = {p.patient.id for p in self.photos if p.sha256 == pixel_sha256}
+        size = photo.stat().st_size
+        alike = ((p.patient.id, self.image(p.id)) for p in self.photos if p.sha256 == NOT_STATED)
+        files = ((who, file) for who, file in alike if isinstance(file, Path) and file.stat().st_size == size)
+        return found | {who for who, file in files if file.read_bytes() == photo.read_bytes()}
 
 
 @contextmanager

@@ -10,8 +10,6 @@ everybody else; beside it dlib's network on the same photos. The networks of the
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deciface.benchmarks.cross_fit import parts_that_never_saw
 from deciface.benchmarks.planted import (
     TEN,
     amounts,
@@ -34,7 +33,6 @@ from deciface.benchmarks.result import Bench, Row, machine
 from deciface.benchmarks.second_warp import warp_by_points
 from deciface.cases import Encoding, View
 from deciface.encoders import OnnxEncoder, available_cores, open_encoder
-from deciface.errors import MismatchError, NothingFoundError
 from deciface.faces import FaceFinder, align
 from deciface.models import ModelCard, ModelStore
 from deciface.models.card import card_from, read_card_fields
@@ -160,38 +158,15 @@ def run() -> Bench:
 
 def _folds(people: Sequence[Person]) -> Mapping[str, OnnxEncoder]:
     """The network that never saw a person, by their id."""
-    folder = Path(os.environ.get(RUN_VARIABLE, "dysmorphic-run"))
-    manifest = folder / "run.json"
-    if not manifest.is_file():
-        raise NothingFoundError(
-            f"'{folder}' holds no run; make it by `deciface train dysmorphic` and name it by {RUN_VARIABLE}"
-        )
-    of: dict[str, OnnxEncoder] = {}
-    for name, part in json.loads(manifest.read_text(encoding="utf-8"))["parts"].items():
-        if not part["held_out"]:
-            continue
-        network = folder / name / MODEL_FILE
-        if not network.is_file():
-            raise NothingFoundError(f"'{network}' is not there; finish the run by `deciface train dysmorphic --resume`")
-        encoder = OnnxEncoder(network, _card(folder / name), threads=available_cores())
-        if (never := held_out_of(network)) != set(part["held_out"]):
-            raise MismatchError(
-                f"'{network}' says itself that it held out {len(never)} people, run.json {len(part['held_out'])}, and "
-                "they are not the same; train the parts of one run by one command, in a new folder"
-            )
-        of |= {held.split("_")[0]: encoder for held in part["held_out"]}
-    if missing := sorted({person.id for person in people} - set(of)):
-        raise NothingFoundError(f"no fold of '{folder}' held out person {missing[0]}; train on the same photos")
-    return of
-
-
-def held_out_of(network: Path) -> set[str]:
-    """Whom a network says it never saw: written into the file by the training that made it."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
-    said = session.get_modelmeta().custom_metadata_map.get("held_out", "")
-    return set(said.split(",")) - {""}
+    of = parts_that_never_saw(
+        people,
+        variable=RUN_VARIABLE,
+        default="dysmorphic-run",
+        model_file=MODEL_FILE,
+        command="deciface train dysmorphic",
+    )
+    opened = {part: OnnxEncoder(part / MODEL_FILE, _card(part), threads=available_cores()) for part in set(of.values())}
+    return {who: opened[part] for who, part in of.items()}
 
 
 def _card(folder: Path) -> ModelCard:

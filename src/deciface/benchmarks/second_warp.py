@@ -42,6 +42,14 @@ def moving_least_squares(points: Points, here: Points, there: Points) -> Points:
     return np.asarray(centre_there + np.stack([moved.real, moved.imag], -1))
 
 
+def moved_points(template_px: Points, features: Mapping[str, float]) -> Points:
+    """(189, 2) landmarks where `warp_by_points` carries them, photo_px."""
+    frame = EyeFrame.from_template(template_px)
+    landmarks = frame.from_px(template_px)
+    velocity_there = velocity(check_features(features), anchors_from_template(landmarks))(landmarks)
+    return frame.to_px(landmarks + velocity_there)
+
+
 def warp_by_points(pixels: NDArray[np.uint8], template_px: Points, features: Mapping[str, float]) -> NDArray[np.uint8]:
     """Plant features in a photo by moving its landmarks.
 

@@ -20,6 +20,9 @@ BENCHES = {
     "evaluate": "seconds for the published protocol on 10,000 photos, beside pair by pair; needs nothing",
     "dysmorphic": "our own encoder on people it never saw; needs the London photos and, in DECIFACE_DYSMORPHIC_RUN, "
     "the folder of a run of deciface train dysmorphic",
+    "landmarks": "our points and measurements on people never seen, beside the mesh and, where DECIFACE_DLIB68 names "
+    "their file, dlib's 68 points; needs the London photos and, in DECIFACE_LANDMARKS_RUN, the folder of a run of "
+    "deciface train landmarks",
     "explain": "do maps point at what was planted; simulated faces, and the London photos where they are",
 }
 """What each measures and needs."""
@@ -44,7 +47,8 @@ def bench(
         if row.target:
             line += f" (target {row.target}: {'holds' if row.holds else 'MISSED'})"
         if row.peer:
-            line += f"; {row.peer}: {row.peer_value:.4g}, ratio {row.ratio:.3g}" if row.peer_value else f"; {row.peer}"
+            line += f"; {row.peer}" + (f": {row.peer_value:.4g}" if row.peer_value is not None else "")
+            line += f", ratio {row.ratio:.3g}" if row.ratio is not None else ""
         lines.append(line)
     emit(result.as_document(), "\n".join(lines), json=json)
 

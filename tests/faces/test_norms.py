@@ -11,7 +11,7 @@ from deciface.cases import Sex
 from deciface.errors import InputError, TableError
 from deciface.faces.measurement_definitions import MEASUREMENTS
 from deciface.faces.measurements import Measured
-from deciface.faces.norms import LEAST_PEOPLE, Group, Norm, Norms, Person, own_norms, read_norms, z_score
+from deciface.faces.norms import LEAST_PEOPLE, Group, Norm, Norms, Person, own_norms, read_norms, table_of, z_score
 
 RATIO = "inner canthal distance / face width"
 SLANT = "palpebral fissure slant"
@@ -130,3 +130,15 @@ def test_own_people_by_group_and_never_pooled():
         assert norm.m == pytest.approx(mean, abs=0.01)
         assert norm.sd == pytest.approx(0.02, rel=0.3)
     assert norms.of(RATIO, Sex.FEMALE, "Hakka", 10) is None
+
+
+def test_a_table_is_written_as_it_is_read(tmp_path):
+    norms = Norms(
+        (
+            Norm(RATIO, WOMEN, -0.16, 0.28, 0.11, None, 40, "Lin 2020"),
+            Norm(SLANT, Group(Sex.MALE, "white", 40, 60.5), 1.0, -1.25, 1.0, 2.5, None, "own, of 2026"),
+        )
+    )
+    path = tmp_path / "norms.csv"
+    path.write_text(table_of(norms), encoding="utf-8")
+    assert read_norms(path) == norms

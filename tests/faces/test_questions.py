@@ -44,5 +44,12 @@ def test_both_directions_and_the_most_unusual_first():
     assert [s.z for s in question.scores] == [2.5, 0.4], "what speaks against it is shown too"
 
 
+def test_the_error_of_measuring_asks_nothing():
+    nose = "nasal width / face width"
+    assert labels(scored(nose, 2.4, se=1.6)) == []
+    assert labels(scored(nose, 2.4, se=1.4)) == ["Wide nose"]
+    assert labels(scored(INNER, 3.0), scored(PUPILS, 2.1, se=2.0)) == [], "the pupils may lie far apart, too"
+
+
 def test_a_measurement_without_a_term_asks_nothing():
     assert labels(scored("difference of slants", 5.0)) == []

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.benchmarks.result import Row
-from deciface.faces.landmarks import FACE_POINTS
+from deciface.faces.landmarks import FACE_POINTS, Landmarks
 from deciface.faces.measurement_definitions import MEASUREMENTS, outer_canthal
+from deciface.faces.measurements import measure
 from deciface.training.named_points import TEMPLATE_INDEX
 from deciface.workflows.landmark_sigmas import factors_of
 
@@ -231,6 +232,24 @@ def _through_zero(x: Floats, y: Floats, people: NDArray[np.intp]) -> tuple[float
     return float(xy.sum() / xx.sum()), float(low), float(high)
 
 
+def _measured_within(plain: Sequence[Looked], factors: Mapping[str, Floats]) -> Row:
+    """Share of measurements whose error lies within their standard error, carried through from the points."""
+    within = []
+    for one in plain:
+        spread = (one.sigma_px * factors[one.part][:, None]) ** 2
+        covariance = spread[..., None] * np.eye(2)
+        ours = measure(Landmarks(one.ours, covariance, "ours"))
+        by_hand = measure(Landmarks(one.truth, np.zeros_like(covariance), "by hand"))
+        within.append([abs(a.value - b.value) <= a.se for a, b in zip(ours, by_hand, strict=True)])
+    each = 100 * np.array(within).mean(0)
+    least, most = (list(MEASUREMENTS)[int(k)] for k in (each.argmin(), each.argmax()))
+    return Row(
+        f"measurements within one standard error ({least}: {each.min():.0f}, {most}: {each.max():.0f})",
+        float(each.mean()),
+        f"% of {len(plain)} photos x {len(each)} measurements; 68 would be right",
+    )
+
+
 def _calibration(looked: Sequence[Looked]) -> list[Row]:
     """Share of errors along an axis within one sigma; factors are those of the people of the other folds."""
     plain = [one for one in looked if one.doing == "as it is"]
@@ -241,7 +260,7 @@ def _calibration(looked: Sequence[Looked]) -> list[Row]:
         factors[part] = factors_of(
             np.stack([one.ours - one.truth for one in others]), np.stack([one.sigma_px for one in others])
         )
-    rows = []
+    rows = [_measured_within(plain, factors)]
     for doing in ("as it is", "planted", "planted by the second warp"):
         some = [one for one in looked if one.doing == doing]
         if not some:

@@ -19,6 +19,7 @@ from deciface.cli import (
     diagnose,
     gallery,
     models,
+    norms,
     ontology,
     photo,
     simulate,
@@ -74,6 +75,7 @@ app.command("explain")(explain)
 app.command("bench")(bench.bench)
 app.add_typer(photo.app, name="photo")
 cohorts.add_to(gallery.app)
+gallery.app.command("norms")(norms.norms)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(ontology.app, name="ontology")

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from deciface.cases import Sex
 from deciface.cli.output import emit, note, progress
 from deciface.encoders.precision import Precision
-from deciface.errors import DeciFaceError, OptionError
+from deciface.errors import DeciFaceError, ModelError, OptionError
 
 app = typer.Typer(help="Photos: is there a face, and is it good enough?", no_args_is_help=True)
 
@@ -31,17 +32,43 @@ def check(
     *,
     face: FaceNumber = None,
     crops: Annotated[Path | None, typer.Option("--crops", help="Write the aligned crops into this folder.")] = None,
+    norms: Annotated[
+        Path | None, typer.Option("--norms", help="CSV of norms by sex, age and ancestry (docs/measurements.md).")
+    ] = None,
+    sex: Annotated[Sex, typer.Option("--sex", help="Of the person: chooses the norm.")] = Sex.UNKNOWN,
+    age_years: Annotated[
+        float | None,
+        typer.Option("--age-years", min=0, max=120, help="At the photo: chooses the norm; for millimetres."),
+    ] = None,
+    ancestry: Annotated[str | None, typer.Option("--ancestry", help="As the norms write it: chooses the norm.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Page of one photo: points with their confidence on the face, measurements."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Find faces and judge photos: resolution, sharpness, light, pose, expression, occlusion, each with advice."""
+    """Find faces, judge photos and measure: quality with advice; ratios and angles of the face with their error."""
+    import datetime as dt
+
     from deciface.faces import FaceFinder, align
+    from deciface.faces.landmark_model import LANDMARKS_ID, LandmarkModel
+    from deciface.faces.norms import read_norms
     from deciface.models import ModelStore
     from deciface.photos import find_photos, write_photo
     from deciface.workflows.encoding import photo_ids
     from deciface.workflows.looking import look
+    from deciface.workflows.measuring import ASKED, Described, lines_of, place_and_measure, write_measured
 
     paths = find_photos(photos)
-    finder = FaceFinder.from_store(ModelStore())
+    if report and len(paths) > 1:
+        raise OptionError(f"--report is the page of one photo, and {len(paths)} are given; name one")
+    who = Described(sex, age_years, ancestry)
+    known = read_norms(norms) if norms else None
+    store = ModelStore()
+    finder = FaceFinder.from_store(store)
+    model = LandmarkModel.from_store(store) if store.knows(LANDMARKS_ID) else None
+    if model is None and (report or norms):
+        raise ModelError(f"there is no landmark model '{LANDMARKS_ID}' to measure with; add one by deciface models add")
     documents: list[dict[str, Any]] = []
     lines: list[str] = []
     codes: list[int] = []
@@ -56,7 +83,8 @@ def check(
                 documents.append({"photo": name, "error": str(error)})
                 lines.append(f"{name}: {error}")
             else:
-                documents.append(seen.as_document())
+                found = place_and_measure(seen, model, norms=known, who=who) if model else None
+                documents.append(seen.as_document() | (found.as_document() if found else {}))
                 lines.append(f"{name}: {seen.quality.verdict}")
                 lines += [
                     f"    {c.name}: {c.value:g} {c.unit} (limit {c.limit}): {c.verdict}. {c.advice}".rstrip()
@@ -64,6 +92,14 @@ def check(
                     if c.advice
                 ]
                 lines += [f"    note: {remark}" for remark in seen.remarks]
+                if found:
+                    said = lines_of(found) if len(paths) == 1 else [f"{ASKED}: {q}" for q in found.questions]
+                    lines += [f"    {line}" for line in said]
+                if found and report:
+                    source = norms.name if norms else ""
+                    now = dt.datetime.now(dt.UTC)
+                    write_measured(seen, found, report, norms_source=source, who=who, now=now)
+                    note(f"report: {report}")
                 if crops:
                     crops.mkdir(parents=True, exist_ok=True)
                     stem = name.replace("/", "_").rsplit(".", 1)[0]

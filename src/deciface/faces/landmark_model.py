@@ -18,6 +18,7 @@ from deciface.faces.canonical import canonical_points
 from deciface.faces.face import Face
 from deciface.faces.landmarks import FACE_POINTS, Landmarks, Points
 from deciface.faces.pyramid import Pyramid
+from deciface.models import ModelStore
 from deciface.models.card import ModelCard
 from deciface.models.sessions import session_options
 
@@ -33,6 +34,7 @@ def mirror_rows() -> NDArray[np.intp]:
     return np.asarray(order, np.intp)
 
 
+LANDMARKS_ID = "deciface-landmarks"
 SIGMA_FACTORS = "sigma_factors"
 """Under which name a file carries what its sigmas are multiplied by, one a face point, with commas between."""
 
@@ -84,6 +86,17 @@ class LandmarkModel:
         self._input = inputs[0].name
         self._factors = self._own_factors(name) if factors is None else factors
         self.source = f"{card.id} {card.sha256[:12]}"
+
+    @classmethod
+    def from_store(cls, store: ModelStore) -> LandmarkModel:
+        """The model of the store.
+
+        Raises
+        ------
+        ModelError
+            Its file is missing or altered.
+        """
+        return cls(store.path(LANDMARKS_ID), store.card(LANDMARKS_ID))
 
     def _own_factors(self, name: str) -> NDArray[np.float64]:
         said = self._session.get_modelmeta().custom_metadata_map.get(SIGMA_FACTORS)

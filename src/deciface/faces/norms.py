@@ -11,6 +11,7 @@ s`` (Cole & Green 1992, Stat Med 11:1305) or ``mean, sd``. Ages are years, from 
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -262,3 +263,17 @@ def own_norms(people: Sequence[Person], ages: Sequence[tuple[float, float]], *, 
                 mean, sd = float(values[:, column].mean()), float(values[:, column].std(ddof=1))
                 rows.append(Norm(measured.measurement.name, group, 1.0, mean, 1.0, sd, len(those), source))
     return Norms(tuple(rows))
+
+
+def table_of(norms: Norms) -> str:
+    """The table that `read_norms` reads, as CSV."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow([*_KEYS, "l", "m", "s", "mean", "sd"])
+    for norm in norms.rows:
+        group = norm.group
+        whom = [norm.measurement, group.sex, group.ancestry, f"{group.age_from:g}", f"{group.age_to:g}"]
+        by_lms = ["", "", "", f"{norm.m:.6g}", f"{norm.sd:.6g}"] if norm.sd is not None else []
+        values = by_lms or [f"{norm.l:.6g}", f"{norm.m:.6g}", f"{norm.s:.6g}", "", ""]
+        rows.writerow([*whom, "" if norm.people is None else norm.people, norm.source, *values])
+    return out.getvalue()

@@ -10,6 +10,8 @@ from deciface.faces.norms import ZScore
 
 UNUSUAL_Z = 2.0
 """Elements of Morphology calls a measured feature present beyond two standard deviations."""
+SURE = 1.645
+"""Standard errors that a z-score must lie from 0 before anything is asked: else the error of measuring asks."""
 TELECANTHUS, HYPERTELORISM = "HP:0000506", "HP:0000316"
 
 
@@ -38,7 +40,7 @@ class Question:
 
 
 def questions(scores: Sequence[ZScore]) -> tuple[Question, ...]:
-    """Ask for each feature of which a measurement is unusual, the most unusual first.
+    """Ask for each feature of which a measurement is unusual and is sure to be, the most unusual first.
 
     Inner canthi that lie far apart are asked about as telecanthus only where the distance of the pupils is known and
     is not itself unusual: else the eyes lie far apart as a whole, and that is hypertelorism.
@@ -52,10 +54,9 @@ def questions(scores: Sequence[ZScore]) -> tuple[Question, ...]:
     asked = {}
     for term, found in by_term.items():
         ordered = sorted(found, key=lambda pair: -pair[0])
-        if ordered[0][0] >= UNUSUAL_Z:
+        if any(toward >= max(UNUSUAL_Z, SURE * score.se) for toward, score in ordered):
             asked[term] = (ordered[0][0], Question(term, tuple(score for _, score in ordered)))
-    ids = {term.id for term in asked}
-    pupils_known = any(term.id == HYPERTELORISM for term in by_term)
-    if not pupils_known or HYPERTELORISM in ids:
+    pupils = [toward for term, found in by_term.items() if term.id == HYPERTELORISM for toward, _ in found]
+    if not pupils or max(pupils) >= UNUSUAL_Z:
         asked = {term: question for term, question in asked.items() if term.id != TELECANTHUS}
     return tuple(question for _, question in sorted(asked.values(), key=lambda pair: -pair[0]))

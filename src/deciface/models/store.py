@@ -128,6 +128,10 @@ class ModelStore:
                 return card
         raise ModelError(f"no model '{id_}'; there are {', '.join(card.id for card in cards)}: `deciface models list`")
 
+    def knows(self, id_: str) -> bool:
+        """Whether there is a card of that id."""
+        return any(card.id == id_ for card in self.cards())
+
     def path(self, id_: str) -> Path:
         """Find the file of a model, after its sha256 was checked.
 

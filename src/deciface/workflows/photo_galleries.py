@@ -69,7 +69,7 @@ def open_photos(path: Path | None, *, cases: Path | None = None) -> Iterator[Pho
     if path is None or path.is_file():
         given = "nothing" if path is None else f"'{path.name}', which holds vectors only"
         raise OptionError(
-            f"explaining needs the gallery's photos, given {given}; give a workspace (--gallery FOLDER) or a case "
+            f"the gallery's photos are needed, given {given}; give a workspace (--gallery FOLDER) or a case "
             "table that names its photos (--cases TABLE.csv)"
         )
     with Workspace.open(path) as workspace:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deciface.faces.landmark_model import LANDMARKS_ID
 from deciface.faces.landmarks import FACE_POINTS
 from deciface.models import ModelCard
 from deciface.models.card import Colour, Kind, Layout, Runtime
@@ -22,7 +23,7 @@ from deciface.training.planted_crops import WIDE_COLOUR, Shots
 from deciface.workflows.cross_fitted import Learner, Part, Plan, Say, train_cross_fitted
 from deciface.workflows.landmark_sigmas import write_sigmas
 
-MODEL_ID = "deciface-landmarks"
+MODEL_ID = LANDMARKS_ID
 PLAN = Plan(folds=3, people=800, shots=10, photo_shots=140, epochs=14, rate=2e-3, batch=32)
 
 

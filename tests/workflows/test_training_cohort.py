@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from deciface.errors import InputError, ModelError, NothingFoundError
+from deciface.errors import InputError, NothingFoundError, ProcessError
 from deciface.store import Workspace
 from deciface.workflows.importing import import_table
 from deciface.workflows.training_cohort import CohortPhotos, Withheld, is_workspace, read_cohort
@@ -113,7 +113,7 @@ class Killed:
 
 
 def test_a_process_that_was_killed_is_one_line_and_no_waiting(small_cohort, model_store):
-    with pytest.raises(ModelError, match="a process that looks at photos was ended, perhaps for want of memory; free"):
+    with pytest.raises(ProcessError, match="a process that did a part of the work was ended, perhaps for want"):
         cut_photos(read_cohort(small_cohort.folder, on=ON), Killed(), store=model_store)
 
 

@@ -13,6 +13,7 @@ import typer
 
 from deciface import RESEARCH_USE_ONLY, __version__
 from deciface.cli import (
+    average,
     bench,
     cases,
     cohorts,
@@ -76,6 +77,7 @@ app.command("bench")(bench.bench)
 app.add_typer(photo.app, name="photo")
 cohorts.add_to(gallery.app)
 gallery.app.command("norms")(norms.norms)
+gallery.app.command("average")(average.average)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(ontology.app, name="ontology")

@@ -21,6 +21,7 @@ from deciface.space.lumping import CohortComparison
 from deciface.space.matching import Matches
 from deciface.space.matrices import ITSELF, PairMatrices
 from deciface.whole_files import write_whole
+from deciface.workflows.ranked_lists import ranked_lists
 
 GENE, DISORDER = "gene:", "disorder:"
 
@@ -49,7 +50,7 @@ class SideBySide:
         return {
             **_heading(first.gallery_digest, simulated=first.composition.simulated > 0),
             "query_photos": list(first.query_photos),
-            "rules": {str(r.rule): _lists(r) for r in self.rankings},
+            "rules": {str(r.rule): ranked_lists(r) for r in self.rankings},
             "refused": {str(rule): why for rule, why in self.refused},
             "published": None
             if self.published is None
@@ -57,7 +58,7 @@ class SideBySide:
                 "cut": self.published.cut,
                 "dropped_photos": self.published.dropped_photos,
                 "dropped_patients": self.published.dropped_patients,
-                **_lists(self.published.ranking),
+                **ranked_lists(self.published.ranking),
             },
             "left_out": [
                 {"photo": o.photo_id, "patient": o.patient_id, "reason": str(o.reason)} for o in first.left_out
@@ -74,28 +75,6 @@ def _heading(digest: str, *, simulated: bool) -> dict[str, Any]:
         "gallery_notice": SIMULATED if simulated else None,
         "gallery_digest": digest,
         "deciface": __version__,
-    }
-
-
-def _lists(ranking: Ranking) -> dict[str, Any]:
-    return {
-        "disorders": [
-            {
-                "rank": d.rank,
-                "id": d.disorder.id,
-                "name": d.disorder.name,
-                "distance": d.distance,
-                "patients": d.patients,
-                "photos": d.photos,
-                "simulated": d.simulated,
-            }
-            for d in ranking.disorders
-        ],
-        "genes": [
-            {"rank": g.rank, "gene": g.gene, "no_gene_known": g.stands_for_disorder, "distance": g.distance}
-            for g in ranking.genes
-        ],
-        "patients": [{"rank": p.rank, "patient": p.patient_id, "distance": p.distance} for p in ranking.patients],
     }
 
 

@@ -28,6 +28,7 @@ from deciface.space import (
 )
 from deciface.workflows.encoding import PhotoEncoder
 from deciface.workflows.looking import SeenPhoto, look
+from deciface.workflows.ranked_lists import ranked_lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +108,7 @@ class FaceDiagnosis:
             },
             "syndromic": _syndromic(self.syndromic),
             "rule": str(r.rule),
-            "disorders": [
-                {
-                    "rank": d.rank,
-                    "id": d.disorder.id,
-                    "name": d.disorder.name,
-                    "distance": d.distance,
-                    "patients": d.patients,
-                    "photos": d.photos,
-                    "simulated": d.simulated,
-                }
-                for d in r.disorders
-            ],
-            "genes": [
-                {"rank": g.rank, "gene": g.gene, "no_gene_known": g.stands_for_disorder, "distance": g.distance}
-                for g in r.genes
-            ],
-            "patients": [
-                {"rank": p.rank, "patient": p.patient_id, "distance": p.distance, "ancestry": p.ancestry}
-                for p in r.patients
-            ],
+            **ranked_lists(r),
             "neighbours": [
                 {
                     "rank": p.rank,

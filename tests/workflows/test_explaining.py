@@ -133,7 +133,7 @@ def test_refusals(small_cohort, first_photo, encoder, model_store, tmp_path):
     vectors.write_bytes(b"PK")
     with (
         pytest.raises(
-            OptionError, match=r"^explaining needs the gallery's photos, given 'enc\.npz', which holds vectors"
+            OptionError, match=r"^the gallery's photos are needed, given 'enc\.npz', which holds vectors"
         ),
         open_photos(vectors),
     ):

@@ -81,11 +81,23 @@ def test_points_that_stay_where_they_were_miss_every_promise(shapes):
     assert not any(row.holds for row in rows if "with the manual points" in row.name and row.target)
 
 
+def test_telecanthus_and_hypertelorism_are_told_apart_where_the_points_follow(shapes):
+    rng = np.random.default_rng(4)
+    rows = rows_of(looked(shapes, lambda true, _: true + rng.normal(0, 0.2, true.shape)))
+    for feature in ("telecanthus", "hypertelorism"):
+        (row,) = starting(rows, f"{feature} of 2 SD, measured by")
+        assert row.value == pytest.approx(2, abs=0.1)
+        assert row.holds
+    (row,) = starting(rows, "the two told apart")
+    assert row.value > 95
+
+
 def test_half_of_a_change_is_a_slope_of_a_half(shapes):
     rng = np.random.default_rng(2)
     rows = rows_of(looked(shapes, lambda true, before: (true + before) / 2 + rng.normal(0, 0.05, true.shape)))
     (row,) = starting(rows, "nasal width / outer canthal distance, planted")
     assert row.value == pytest.approx(0.5, abs=0.03)
+    assert starting(rows, "telecanthus of 2 SD")[0].holds is False
     assert not row.holds
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.benchmarks.result import Row
-from deciface.faces.landmarks import FACE_POINTS, Landmarks
+from deciface.faces.landmarks import FACE_POINTS, Landmarks, row_of
 from deciface.faces.measurement_definitions import MEASUREMENTS, outer_canthal
 from deciface.faces.measurements import measure
+from deciface.simulate.features import FEATURES
 from deciface.training.named_points import TEMPLATE_INDEX
 from deciface.workflows.landmark_sigmas import factors_of
 
@@ -36,7 +37,9 @@ MEASURED: Mapping[str, str] = {
     "hypertelorism": "interpupillary distance / face width",
 }
 """What each planted feature changes. The last was not promised."""
-_NOT_PROMISED = "hypertelorism"
+_TELECANTHUS, _HYPERTELORISM = "telecanthus", "hypertelorism"
+AMOUNT_SD = 0.6
+"""How far a planted amount of 2 SD may be measured off."""
 _THIRTEEN = [FACE_POINTS.index(i) for i in TEMPLATE_INDEX]
 
 
@@ -78,6 +81,7 @@ def rows_of(looked: Sequence[Looked]) -> list[Row]:
         *_groups(plain),
         *_natural(plain, peers),
         *_planted(looked, peers),
+        *_told_apart(looked),
         *_calibration(looked),
     ]
 
@@ -180,7 +184,7 @@ def _natural(plain: Sequence[Looked], peers: Sequence[str]) -> list[Row]:
         follows = (f">= {LEAST_R:g}", r >= LEAST_R)
         in_step = (f"{SLOPE[0]:g} to {SLOPE[1]:g}", bool(SLOPE[0] <= slope <= SLOPE[1]))
         for k, peer in enumerate(peers or [""]):
-            told = feature != _NOT_PROMISED and not k
+            told = feature != _HYPERTELORISM and not k
             other = lines.get(peer, (np.nan, np.nan))
             name = f"{measurement}: r with the manual points"
             rows.append(_row(name, r, unit, follows if told else None, peer, other[0]))
@@ -210,10 +214,52 @@ def _planted(looked: Sequence[Looked], peers: Sequence[str]) -> list[Row]:
             name = f"{measurement}, {doing}: slope of change (95 % {low:.2f}-{high:.2f})"
             unit = f"{len(set(people.tolist()))} people, {len(some)} photos"
             for k, peer in enumerate(peers or [""]):
-                told = promised and feature != _NOT_PROMISED and not k
+                told = promised and feature != _HYPERTELORISM and not k
                 beside = slopes[peer][0] if peer else np.nan
                 rows.append(_row(name, value, unit, promise if told else None, peer, beside))
     return rows
+
+
+def _told_apart(looked: Sequence[Looked]) -> list[Row]:
+    """Telecanthus and hypertelorism, measured in the SD that they were planted in, and told apart by the pupils."""
+    before = {one.person: one for one in looked if one.doing == "as it is, small"}
+    rows, right = [], []
+    for feature in (_TELECANTHUS, _HYPERTELORISM):
+        some = [one for one in looked if one.doing == "planted" and one.feature == feature and one.amount_sd > 0]
+        if not some:
+            return []
+        paired = [before[one.person] for one in some]
+        planted = np.array([one.amount_sd for one in some])
+        true, found = (_change(some, paired, of, MEASURED[feature]) for of in (lambda one: one.truth, _of("ours")))
+        amounts = found / true * planted
+        close = 100 * float((np.abs(amounts - planted) <= AMOUNT_SD).mean())
+        mean = float(amounts.mean())
+        rows.append(
+            Row(
+                f"{feature} of {planted[0]:g} SD, measured by {MEASURED[feature]} (SD over people "
+                f"{amounts.std(ddof=1):.2f}; {close:.0f} % within {AMOUNT_SD:g})",
+                mean,
+                f"SD, {len(some)} people",
+                f"{planted[0]:g} +- {AMOUNT_SD:g}",
+                bool(abs(mean - planted[0]) <= AMOUNT_SD),
+            )
+        )
+        pupils = _change(some, paired, _of("ours"), MEASURED[_HYPERTELORISM]) / _pupils_sd(paired)
+        right.append((pupils >= planted / 2) == (feature == _HYPERTELORISM))
+    told = np.concatenate(right)
+    rows.append(Row("the two told apart by the pupils", 100 * float(told.mean()), f"% of {len(told)} photos"))
+    return rows
+
+
+def _pupils_sd(looked: Sequence[Looked]) -> Floats:
+    """What 1 SD of hypertelorism is of the distance of the pupils over the face width, in each face."""
+    sd = FEATURES[_HYPERTELORISM].sd
+    return np.array([sd * float(outer_canthal(p) / _gap_of_cheeks(p)) for p in (one.truth for one in looked)])
+
+
+def _gap_of_cheeks(points: Floats) -> float:
+    right, left = points[row_of("cheek contour right")], points[row_of("cheek contour left")]
+    return float(np.hypot(*(left - right)))
 
 
 def _change(some: Sequence[Looked], paired: Sequence[Looked], points: Points, measurement: str) -> Floats:

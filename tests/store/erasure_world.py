@@ -16,6 +16,7 @@ from sqlalchemy import insert
 
 from deciface.cases import Case, Consent, Encoding, Patient, Scope, View
 from deciface.consent import Actor, Role
+from deciface.faces.landmarks import FACE_POINTS
 from deciface.store import audit, derived, gallery_cache, people, photo_rows, tables, vectors
 from deciface.store.derived import DerivedKind
 from deciface.store.engines import read, write
@@ -42,7 +43,7 @@ LEFT_BY_A_KILLED_EXPORT = "exports/.all.csv.x1_y2z3.part"
 
 @dataclass(frozen=True)
 class Traces:
-    """What must not be found of a photo any more: windows of its file, of its vectors, and the hash of its pixels."""
+    """What must not be found of a photo any more: windows of its file, vectors, face points, and its pixels' hash."""
 
     photo_id: str
     windows: tuple[bytes, ...]
@@ -60,7 +61,7 @@ def picture(seed: int) -> tuple[bytes, str]:
 
 
 def fill(workspace, *, outside: Path) -> dict[str, Traces]:
-    """Two people, three photos, twelve views each, and what comes of them; return the traces by photo id."""
+    """Two people, three photos with twelve views and two versions of points each, and what came of them; the traces."""
     outside.mkdir(parents=True, exist_ok=True)
     files, traces = PhotoFolder(workspace.root / "photos"), {}
     contents: dict[str, bytes] = {}
@@ -84,8 +85,9 @@ def fill(workspace, *, outside: Path) -> dict[str, Traces]:
                         for v, row in zip(VIEWS, rows, strict=True)
                     ],
                 )
-                traces[photo_id] = Traces(photo_id, tuple(_windows(image, rows, pixel_hash)))
-                contents[photo_id] = image + rows.tobytes() + pixel_hash.encode()
+                points = store_points(connection, photo_id, pixel_hash, seed=10 * number + i)
+                traces[photo_id] = Traces(photo_id, tuple(_windows(image, rows, points, pixel_hash)))
+                contents[photo_id] = image + rows.tobytes() + points.tobytes() + pixel_hash.encode()
         made = {workspace.root / path: what for path, what in DERIVED.items()}
         for path, (kind, of) in {**made, outside / "sent.csv": (DerivedKind.EXPORT, ["P1-a"])}.items():
             place = derived.place_of(path, workspace.root)
@@ -108,6 +110,26 @@ def fill(workspace, *, outside: Path) -> dict[str, Traces]:
     return traces
 
 
+def store_points(connection, photo_id: str, pixel_hash: str, *, seed: int) -> np.ndarray:
+    """Two versions of a photo's face points; return the points of both."""
+    both = np.random.default_rng(seed).uniform(0, 4000, (2, len(FACE_POINTS), 2)).astype("<f8")
+    for version_, points in enumerate(both, start=1):
+        values = {
+            "photo_id": photo_id,
+            "version": version_,
+            "photo_sha256": pixel_hash,
+            "points": points.tobytes(),
+            "covariance": np.zeros((len(FACE_POINTS), 2, 2), "<f8").tobytes(),
+            "corrected": [],
+            "source": "by hand",
+            "actor": "ann",
+            "created_at": stamp(NOW),
+            "comment": "",
+        }
+        connection.execute(insert(tables.landmarks).values(values))
+    return both
+
+
 def open_cache(workspace) -> int:
     """Open the gallery of everybody, which writes the cache; return how many photos are in it."""
     with read(workspace.engine) as connection:
@@ -117,13 +139,16 @@ def open_cache(workspace) -> int:
     return len(gallery.photos)
 
 
-def _windows(image: bytes, rows: np.ndarray, pixel_hash: str) -> Iterable[bytes]:
+def _windows(image: bytes, rows: np.ndarray, points: np.ndarray, pixel_hash: str) -> Iterable[bytes]:
     for start in range(64, len(image) - 64, len(image) // 9):
         yield image[start : start + 64]
     for row in rows:
         for start in (0, 100, 508):
             yield row[start : start + 4].tobytes()
         yield row.astype(np.float16)[100:108].tobytes()
+    for version_ in points:
+        for place in (0, 80, 162):
+            yield version_[place].tobytes()
     yield pixel_hash.encode()
     yield bytes.fromhex(pixel_hash)
 

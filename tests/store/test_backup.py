@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import func, insert, select, text
@@ -15,7 +16,7 @@ from deciface.errors import AccessError, StorageError
 from deciface.store import Workspace, audit, erasure, tables
 from deciface.store.backup import backup, restore
 from deciface.store.derived import DerivedKind, register
-from deciface.store.engines import read, write
+from deciface.store.engines import HEAD, read, revision, write
 from deciface.store.manifest import MANIFEST, Manifest, check_backup
 from deciface.store.tombstones import WITHDRAWN
 from deciface.store.versions import stamp
@@ -166,6 +167,24 @@ def test_a_dump_of_another_schema_is_not_loaded(workspace, traces, tmp_path, res
     with pytest.raises(StorageError, match="the backup has schema version 0000, this program writes"):
         restore(tmp_path / "backup", tmp_path / "new", database=restore_into)
     assert Manifest.from_json(json.dumps(document).encode()).revision == "0000"
+
+
+def test_a_backup_of_an_older_schema_is_brought_to_the_newest(workspace, traces, tmp_path, restore_into):
+    with workspace.engine.begin() as connection:  # the first schema: it had no points
+        connection.execute(text("DROP TABLE landmarks"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    first = SimpleNamespace(sorted_tables=[table for table in TABLES if table.name != "landmarks"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deciface.store.dump.tables", SimpleNamespace(metadata=first))
+        manifest = backup(workspace, tmp_path / "backup", now=NOW)
+    assert (manifest.revision, "landmarks" in manifest.columns) == ("0001", False)
+    restore(tmp_path / "backup", tmp_path / "new", database=restore_into)
+    with Workspace.open(tmp_path / "new") as new:
+        found = content(new)
+        assert found["landmarks"] == []
+        assert len(found["encodings"]) == 36
+        with read(new.engine) as connection:
+            assert revision(connection) == HEAD
 
 
 @pytest.mark.parametrize("kind", ["found", "given"])

@@ -4,12 +4,16 @@ import sqlite3
 import threading
 import tomllib
 
+import numpy as np
 import pytest
 from sqlalchemy import inspect, text
 
 from deciface.cases import Case, Patient
 from deciface.errors import InputError, StorageError
+from deciface.faces.landmarks import FACE_POINTS, Landmarks
 from deciface.store import Workspace, engines, tables, versions
+from deciface.store.verification import verify
+from tests.store.importing import case, encodings, image, photo
 
 
 @pytest.fixture
@@ -137,16 +141,56 @@ def test_a_server_that_does_not_give_the_right_is_told(tmp_path, new_postgres_da
 def test_another_schema_version_is_refused(workspace):
     with workspace.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StorageError, match="has schema version 9999, this program reads 0001; use the version of Deci"):
+    with pytest.raises(StorageError, match="has schema version 9999, this program reads 0002; use the version of Deci"):
         Workspace.open(workspace.root)
 
 
 def test_an_older_database_is_brought_to_the_newest_on_opening(workspace, monkeypatch):
     seen = []
-    monkeypatch.setattr(engines, "HEAD", "0002")
+    monkeypatch.setattr(engines, "HEAD", "0003")
     monkeypatch.setattr(engines, "migrate", seen.append)
     Workspace.open(workspace.root).close()
     assert [engine.dialect.name for engine in seen] == [workspace.engine.dialect.name]
+
+
+@pytest.fixture
+def first_schema(tmp_path, database, monkeypatch):
+    """A workspace as the first revision made it, with a case, closed."""
+    from alembic import command
+
+    with monkeypatch.context() as patch:
+        newest = command.upgrade
+        patch.setattr(command, "upgrade", lambda config, _: newest(config, "0001"))
+        patch.setattr(engines, "HEAD", "0001")
+        with Workspace.create(tmp_path / "first", database=database) as made, made.engine.connect() as connection:
+            made.add_case(case(0), images={photo(0).id: image(0)})
+            made.add_encodings(encodings(0))
+            assert engines.revision(connection) == "0001"
+            assert not inspect(connection).has_table("landmarks")
+        return made.root
+
+
+def test_a_workspace_of_the_first_schema_is_brought_to_the_newest_with_all_it_holds(first_schema):
+    with Workspace.open(first_schema) as opened:
+        with opened.engine.connect() as connection:
+            assert engines.revision(connection) == engines.HEAD
+        assert opened.case("p00") == case(0)
+        assert opened.image_bytes("photo000") == image(0)
+        assert len(list(opened.encodings())) == 2
+        assert opened.landmarks("photo000") is None
+        placed = Landmarks.by_hand(np.zeros((189, 2)))
+        given = {"corrected": FACE_POINTS, "started_from": 0, "photo_sha256": photo(0).sha256}
+        assert opened.correct_landmarks("photo000", placed, **given) == 1
+        assert verify(opened).findings == ()
+        assert opened.withdraw("patient", "p00").rows["landmarks"] == 1
+
+
+def test_an_older_workspace_that_may_not_be_written_to_is_told(first_schema, monkeypatch):
+    monkeypatch.setattr(engines, "is_readonly", lambda _: True)
+    with pytest.raises(
+        StorageError, match=r"version 0001, which this program brings to \d+, and may not be written to;"
+    ):
+        Workspace.open(first_schema)
 
 
 def test_a_database_from_before_schema_versions_is_told(tmp_path):

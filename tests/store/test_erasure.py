@@ -124,6 +124,7 @@ def test_the_certificate_lists_what_became_of_a_patient(workspace, traces, tmp_p
         "encodings": 24,
         "job_patients": 3,
         "jobs": 2,
+        "landmarks": 4,
         "other_ids": 1,
         "patients": 1,
         "photos": 2,
@@ -154,6 +155,7 @@ def test_the_certificate_is_printed_and_signed(workspace, traces):
         "ERASURE CERTIFICATE",
         "Withdrawn:     patient P1 (2 photos)",
         "  * rows of table encodings: 24",
+        "  * rows of table landmarks: 4",
         "  * photo files: 2",
         "  * report reports/P1.html",
         "Deleted, to be made again without the withdrawn photos:",
@@ -175,7 +177,7 @@ def test_the_certificate_is_printed_and_signed(workspace, traces):
 
 def test_one_photo_goes_and_its_patient_stays(workspace, traces):
     certificate = withdraw(workspace, "photo", "P1-a")
-    assert certificate.rows["photos"] == 1
+    assert (certificate.rows["photos"], certificate.rows["landmarks"]) == (1, 2)
     assert "patients" not in certificate.rows
     assert certificate.rows["jobs"] == 1  # the one that names the photo; the one of everybody stays
     assert certificate.photo_files == 1
@@ -466,10 +468,11 @@ def is_whole(workspace, traces) -> None:
         assert not traces[photo_id].found_in(everything_stored(workspace))
     assert served(workspace) == {"P2-c"}
     rows = rows_of(workspace)
-    assert {name: rows[name] for name in ("patients", "photos", "encodings", "jobs", "tombstones")} == {
+    assert {name: rows[name] for name in ("patients", "photos", "encodings", "landmarks", "jobs", "tombstones")} == {
         "patients": 1,
         "photos": 1,
         "encodings": 12,
+        "landmarks": 2,
         "jobs": 1,
         "tombstones": 1,
     }

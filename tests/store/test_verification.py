@@ -1,7 +1,7 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import delete, insert, select, text, update
 
 from deciface.errors import AccessError, StorageError
 from deciface.store import Workspace, erasure, tables
@@ -38,11 +38,11 @@ def test_a_sound_workspace_has_no_findings(filled):
     found = verify(filled)
     assert found.findings == ()
     assert found.sound
-    assert (found.photos, found.encodings, found.withdrawn) == (3, 36, 0)
+    assert (found.photos, found.encodings, found.landmarks, found.withdrawn) == (3, 36, 6, 0)
     assert found.chain.whole
     withdraw(filled)
     after = verify(filled)
-    assert (after.findings, after.photos, after.encodings, after.withdrawn) == ((), 1, 12, 1)
+    assert (after.findings, after.photos, after.encodings, after.landmarks, after.withdrawn) == ((), 1, 12, 2, 1)
     assert verify(filled, expected_head=found.chain.head).sound
 
 
@@ -76,10 +76,20 @@ def test_who_may_not_read_the_trail_verifies_nothing(filled):
         verify(opened)
 
 
-def test_encodings_of_other_pixels_are_errors(filled):
+def test_encodings_and_points_of_other_pixels_are_errors(filled):
     with write(filled.engine) as connection:
         connection.execute(update(tables.photos).where(tables.photos.c.id == "P2-c").values(sha256="0" * 64))
-    assert lines(filled) == ["error: photo P2-c: 12 encodings were made from other pixels; encode the photo again"]
+    assert lines(filled) == [
+        "error: photo P2-c: 12 encodings were made from other pixels; encode the photo again",
+        "error: photo P2-c: 2 versions of its points belong to other pixels; place the points again",
+    ]
+
+
+def test_a_version_of_points_that_was_removed_is_an_error(filled):
+    with write(filled.engine) as connection:
+        of = tables.landmarks.c
+        connection.execute(delete(tables.landmarks).where(of.photo_id == "P1-a", of.version == 1))
+    assert lines(filled) == ["error: photo P1-a: 1 of 2 versions of its points are missing; restore a backup"]
 
 
 def test_a_cut_trail_is_an_error_against_a_noted_head(filled):

@@ -132,9 +132,7 @@ def test_refusals(small_cohort, first_photo, encoder, model_store, tmp_path):
     vectors = tmp_path / "enc.npz"
     vectors.write_bytes(b"PK")
     with (
-        pytest.raises(
-            OptionError, match=r"^the gallery's photos are needed, given 'enc\.npz', which holds vectors"
-        ),
+        pytest.raises(OptionError, match=r"^the gallery's photos are needed, given 'enc\.npz', which holds vectors"),
         open_photos(vectors),
     ):
         pass

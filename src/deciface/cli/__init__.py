@@ -23,6 +23,7 @@ from deciface.cli import (
     norms,
     ontology,
     photo,
+    points,
     simulate,
     store,
     store_models,
@@ -74,6 +75,7 @@ app.command("diagnose")(diagnose.diagnose)
 app.command("classify")(classify)
 app.command("explain")(explain)
 app.command("bench")(bench.bench)
+photo.app.add_typer(points.app, name="points")
 app.add_typer(photo.app, name="photo")
 cohorts.add_to(gallery.app)
 gallery.app.command("norms")(norms.norms)

@@ -49,13 +49,15 @@ def verify(
             "trail": {"entries": done.chain.entries, "head": str(done.chain.head) if done.chain.whole else None},
             "photos": done.photos,
             "encodings": done.encodings,
+            "landmarks": done.landmarks,
             "withdrawn": done.withdrawn,
         },
         "\n".join(
             [
                 *map(str, done.findings),
-                f"{done.photos} photos, {done.encodings} vectors, {done.withdrawn} withdrawals, "
-                f"{done.chain.entries} entries of the audit trail looked at: {'sound' if done.sound else 'NOT sound'}",
+                f"{done.photos} photos, {done.encodings} vectors, {done.landmarks} versions of points, "
+                f"{done.withdrawn} withdrawals, {done.chain.entries} entries of the audit trail looked at: "
+                f"{'sound' if done.sound else 'NOT sound'}",
                 *([f"head of the trail, to be noted elsewhere: {done.chain.head}"] if done.chain.whole else []),
             ]
         ),

@@ -264,8 +264,8 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _fill(database: str, folder: Path, manifest: Manifest) -> None:
-    """Load a dump into an empty database, in one transaction."""
-    if manifest.revision != engines.HEAD:
+    """Load a dump into an empty database of its own schema and bring that to the newest, in one transaction."""
+    if manifest.revision not in engines.known_revisions():
         raise StorageError(
             f"the backup has schema version {manifest.revision}, this program writes {engines.HEAD}; restore it with "
             f"DeciFace {manifest.software}, then open it with this one"
@@ -277,7 +277,8 @@ def _fill(database: str, folder: Path, manifest: Manifest) -> None:
                 raise StorageError(
                     f"database '{engine.url.database}' holds tables already ({min(others)}); give an empty database"
                 )
-            engines.migrate_within(connection)
+            engines.migrate_within(connection, to=manifest.revision)
             load_tables(connection, folder, manifest.columns)
+            engines.migrate_within(connection)
     finally:
         engine.dispose()

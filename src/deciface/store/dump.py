@@ -35,15 +35,15 @@ def dump_tables(connection: Connection, folder: Path) -> dict[str, tuple[str, ..
 
 
 def load_tables(connection: Connection, folder: Path, columns: Mapping[str, tuple[str, ...]]) -> None:
-    """Fill empty tables from the files of a dump, in the caller's transaction.
+    """Fill empty tables from the files of a dump, in the caller's transaction; tables newer than it are passed over.
 
     Raises
     ------
     StorageError
-        The dump has tables or columns that this schema lacks.
+        The dump has columns that this schema lacks.
     """
-    for table in (table.name for table in tables.metadata.sorted_tables):
-        names = columns.get(table, ())
+    for table in (table.name for table in tables.metadata.sorted_tables if table.name in columns):
+        names = columns[table]
         if strange := set(names) - set(_columns_of(connection, table)):
             raise StorageError(
                 f"table {table} of the backup has a column {min(strange)}; use the DeciFace that made it"

@@ -22,7 +22,7 @@ from sqlalchemy.pool import QueuePool
 
 from deciface.errors import InputError, StorageError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `deciface.store.migrations`; a test compares them."""
 
 _PATIENCE_S = 60.0
@@ -185,8 +185,8 @@ def migrate(engine: Engine) -> None:
         migrate_within(connection)
 
 
-def migrate_within(connection: Connection) -> None:
-    """Bring a database to the newest revision, in a transaction that has begun."""
+def migrate_within(connection: Connection, *, to: str = "head") -> None:
+    """Bring a database to a revision, the newest unless told, in a transaction that has begun."""
     from alembic import command
     from alembic.config import Config
 
@@ -195,7 +195,7 @@ def migrate_within(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 @contextmanager

@@ -209,4 +209,9 @@ def _upgrade(root: Path, engine: Engine, *, found: str | None, foreign: bool) ->
             f"{root} has schema version {found}, this program reads {engines.HEAD}; "
             "use the version of DeciFace that made it, or a newer one"
         )
+    if engines.is_readonly(engine):
+        raise StorageError(
+            f"{root} has schema version {found}, which this program brings to {engines.HEAD}, and may not be written "
+            "to; open it once with the right to write"
+        )
     engines.migrate(engine)

@@ -27,6 +27,7 @@ OF_A_PATIENT = tuple(
     for table in tables.metadata.sorted_tables
     if "patient_id" in table.c and table.name not in {"photos", "job_patients", "derived_patients"}
 )
+OF_A_PHOTO = (tables.encodings, tables.landmarks)
 
 
 @dataclass(slots=True)
@@ -108,7 +109,8 @@ def remove_rows(connection: Connection, stone: Tombstone) -> Removal:
     rows.update(_remove_jobs(connection, stone, note))
     rows.update(_mark_models(connection, ids, note))
     for chunk in in_chunks(ids):
-        rows["encodings"] += _delete(connection, tables.encodings.c.photo_id.in_(chunk), tables.encodings)
+        for table in OF_A_PHOTO:
+            rows[table.name] += _delete(connection, table.c.photo_id.in_(chunk), table)
         connection.execute(update(tables.photos).where(tables.photos.c.replaces.in_(chunk)).values(replaces=None))
         rows["photos"] += _delete(connection, tables.photos.c.id.in_(chunk), tables.photos)
     if of_patient:

@@ -196,6 +196,28 @@ encodings = Table(
 """`vector` holds little-endian float32. PostgreSQL has a column ``embedding halfvec`` beside it, for search in the
 database; what is compared and exported is always `vector`."""
 
+landmarks = Table(
+    "landmarks",
+    metadata,
+    Column("photo_id", ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("photo_sha256", Text, nullable=False),
+    Column("points", LargeBinary, nullable=False),
+    Column("covariance", LargeBinary, nullable=False),
+    Column("corrected", JSON, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    CheckConstraint("version > 0", name="version_from_1"),
+    CheckConstraint(
+        "length(points) > 0 AND length(points) % 16 = 0 AND length(covariance) = 2 * length(points)",
+        name="points_are_float64",
+    ),
+)
+"""Versions of a photo's face points, only ever added; the newest counts. `points` (n, 2) and `covariance` (n, 2, 2)
+hold little-endian float64, photo_px; `corrected` lists template numbers moved by hand since a model placed them."""
+
 derived = Table(
     "derived",
     metadata,

@@ -50,8 +50,8 @@ class Verification:
         Errors first.
     chain
         Of the audit trail; its head is worth noting elsewhere.
-    photos, encodings, withdrawn
-        How many were looked at.
+    photos, encodings, withdrawn, landmarks
+        How many were looked at; of landmarks, versions.
     """
 
     findings: tuple[Finding, ...]
@@ -59,6 +59,7 @@ class Verification:
     photos: int
     encodings: int
     withdrawn: int
+    landmarks: int
 
     @property
     def sound(self) -> bool:
@@ -91,15 +92,16 @@ def verify(workspace: Session, *, expected_head: Head | None = None) -> Verifica
             *_of_the_trail(chain),
             *_of_the_images(workspace, connection),
             *_of_the_encodings(connection),
+            *_of_the_landmarks(connection),
             *_of_derived_files(workspace.root, connection),
             *_of_the_withdrawn(workspace.root, connection),
         ]
-        photos, encodings, withdrawn = (
+        photos, encodings, withdrawn, landmarks = (
             connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (tables.photos, tables.encodings, tables.tombstones)
+            for table in (tables.photos, tables.encodings, tables.tombstones, tables.landmarks)
         )
     findings.sort(key=lambda finding: list(Severity).index(finding.severity))
-    return Verification(tuple(findings), chain, photos, encodings, withdrawn)
+    return Verification(tuple(findings), chain, photos, encodings, withdrawn, landmarks)
 
 
 def _error(subject: str, message: str) -> Finding:
@@ -164,6 +166,24 @@ def _of_the_encodings(connection: Connection) -> Iterator[Finding]:
     query = select(p.id, func.count()).join(tables.encodings, e.photo_id == p.id).where(e.photo_sha256 != p.sha256)
     for photo_id, count in connection.execute(query.group_by(p.id).order_by(p.id)):
         yield _error(f"photo {photo_id}", f"{count} encodings were made from other pixels; encode the photo again")
+
+
+def _of_the_landmarks(connection: Connection) -> Iterator[Finding]:
+    """Versions are only ever added: their numbers run from 1 without a gap."""
+    p, of = tables.photos.c, tables.landmarks.c
+    others = func.count().filter(of.photo_sha256 != p.sha256)
+    query = select(p.id, func.count(), func.max(of.version), others).join(tables.landmarks, of.photo_id == p.id)
+    for photo_id, count, newest, of_others in connection.execute(query.group_by(p.id).order_by(p.id)):
+        if count != newest:
+            yield _error(
+                f"photo {photo_id}",
+                f"{newest - count} of {newest} versions of its points are missing; restore a backup",
+            )
+        if of_others:
+            yield _error(
+                f"photo {photo_id}",
+                f"{of_others} versions of its points belong to other pixels; place the points again",
+            )
 
 
 def _of_derived_files(root: Path, connection: Connection) -> Iterator[Finding]:

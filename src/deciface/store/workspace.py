@@ -17,6 +17,7 @@ from deciface.store.case_rows import read_facts
 from deciface.store.certificate import Certificate
 from deciface.store.consents import replace_consents, touch
 from deciface.store.custody import Custody
+from deciface.store.landmarks import FacePoints
 from deciface.store.photo_files import StoredFile, open_files
 from deciface.store.session import Clock, utc_now
 from deciface.store.settings import Settings
@@ -25,7 +26,7 @@ from deciface.store.tombstones import SubjectKind
 from deciface.store.updating import photos_updated, updated
 
 
-class Workspace(Custody):
+class Workspace(Custody, FacePoints):
     """Made by `Workspace.create` or `Workspace.open`; close it after use.
 
     Every method is one transaction: a process that is killed leaves all of it or nothing, and the same import can be

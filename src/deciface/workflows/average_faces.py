@@ -16,18 +16,17 @@ from numpy.typing import NDArray
 
 from deciface import __version__
 from deciface.cases import RESEARCH_USE_ONLY, SIMULATED, Photo
-from deciface.errors import DeciFaceError, NothingFoundError, OptionError
+from deciface.errors import NothingFoundError, OptionError
 from deciface.faces import FaceFinder
 from deciface.faces.canonical import CanonicalMap, average_face, canonical_points, warp_to_canonical
 from deciface.faces.landmark_model import LandmarkModel
 from deciface.faces.landmarks import FACE_POINTS, Landmarks, Points, named
-from deciface.faces.measurements import MOST_PITCH_DEG, MOST_YAW_DEG
 from deciface.reports.average_face import AverageReport, Cohort, render
 from deciface.reports.page import Head
 from deciface.space.restriction import ancestry_terms
 from deciface.store import DerivedKind, Workspace
 from deciface.whole_files import write_whole
-from deciface.workflows.looking import look
+from deciface.workflows.frontal_photos import FrontalPhoto, first_frontal
 from deciface.workflows.photo_galleries import PhotoGallery
 
 LEAST_PEOPLE = 10
@@ -150,13 +149,14 @@ def averaged(
     who = people_of(gallery.photos, cohort)
     used, shapes, pictures, left_out = [], [], [], []
     for patient in who:
-        found, why = _first_usable(of[patient], gallery, finder, model)
+        found, why = first_frontal(of[patient], gallery, finder, model)
         if found is None:
             left_out.append(f"{patient}: {why}")
         else:
+            shape, picture = _shape_and_picture(found)
             used.append(patient)
-            shapes.append(found[0])
-            pictures.append(found[1])
+            shapes.append(shape)
+            pictures.append(picture)
         advance(len(who))
     if len(used) < LEAST_PEOPLE:
         first = f"; the first: {left_out[0]}" if left_out else ""
@@ -167,22 +167,8 @@ def averaged(
     return Averaged(cohort, tuple(used), np.stack(shapes), average_face(pictures), tuple(left_out))
 
 
-def _first_usable(
-    photos: Sequence[Photo], gallery: PhotoGallery, finder: FaceFinder, model: LandmarkModel
-) -> tuple[tuple[Points, NDArray[np.uint8]] | None, str]:
-    why = ""
-    for photo in photos:
-        try:
-            seen = look(gallery.image(photo.id), finder, name=photo.id)
-            pose = seen.face.pose
-            if abs(pose.yaw_deg) > MOST_YAW_DEG or abs(pose.pitch_deg) > MOST_PITCH_DEG:
-                why = f"photo '{photo.id}' is not from the front"
-                continue
-            placed = model.place(seen.pyramid, seen.face)
-            return (in_eye_frame(placed), warp_to_canonical(seen.photo.pixels, CanonicalMap.of(placed))), ""
-        except DeciFaceError as error:
-            why = str(error)
-    return None, why
+def _shape_and_picture(found: FrontalPhoto) -> tuple[Points, NDArray[np.uint8]]:
+    return in_eye_frame(found.landmarks), warp_to_canonical(found.seen.photo.pixels, CanonicalMap.of(found.landmarks))
 
 
 def in_eye_frame(landmarks: Landmarks) -> Points:

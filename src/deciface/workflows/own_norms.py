@@ -13,8 +13,7 @@ from deciface.faces import FaceFinder
 from deciface.faces.landmark_model import LandmarkModel
 from deciface.faces.measurements import measure
 from deciface.faces.norms import LEAST_PEOPLE, NOT_RECORDED, Norms, Person, own_norms
-from deciface.faces.quality import Verdict
-from deciface.workflows.looking import look
+from deciface.workflows.frontal_photos import first_frontal
 from deciface.workflows.photo_galleries import PhotoGallery
 
 AGES = ((18.0, 30.0), (30.0, 45.0), (45.0, 65.0))
@@ -74,12 +73,14 @@ def norms_of_gallery(
 ) -> OwnNorms:
     """Measure every unaffected person once, on their first photo that can be measured, and make norms of them.
 
+    Points that are stored in the gallery, corrected by hand, come before those that the model would place.
+
     Parameters
     ----------
     gallery
         Its people; whoever has a diagnosis in any photo is left out.
     finder, model
-        Find faces and place points.
+        Find faces, and place points where the gallery has none.
     ages
         Bands in years, (from, to), to excluded.
     advance
@@ -101,15 +102,18 @@ def norms_of_gallery(
     for photo in gallery.photos:
         if photo.unaffected and photo.patient.id not in gallery.diagnosed:
             of.setdefault(photo.patient.id, []).append(photo)
-    people, left_out = [], []
+    people, left_out, with_stored_points = [], [], 0
     for who, photos in of.items():
-        found, why = _first_measured(photos, gallery, finder, model)
+        found, why, stored = _first_measured(photos, gallery, finder, model)
         if found is None:
             left_out.append(f"{who}: {why}")
         else:
             people.append(found)
+            with_stored_points += stored
         advance(len(of))
-    norms = own_norms(people, ordered, source=f"own unaffected people of {gallery.name}, {model.source}")
+    as_stored = f", points of {with_stored_points} as stored" if with_stored_points else ""
+    source = f"own unaffected people of {gallery.name}, {model.source}{as_stored}"
+    norms = own_norms(people, ordered, source=source)
     too_few = _too_few(people, ordered)
     if not norms.rows:
         few = f" ({'; '.join(too_few)})" if too_few else ""
@@ -123,23 +127,20 @@ def norms_of_gallery(
 
 def _first_measured(
     photos: Sequence[Photo], gallery: PhotoGallery, finder: FaceFinder, model: LandmarkModel
-) -> tuple[Person | None, str]:
-    why = ""
-    for photo in photos:
-        if photo.age_years is None or photo.patient.ancestry_label == NOT_RECORDED:
-            why = "age or ancestry not recorded"
-            continue
-        try:
-            seen = look(gallery.image(photo.id), finder, name=photo.id)
-            if seen.quality.verdict is Verdict.RETAKE:
-                why = f"photo '{photo.id}' is to be taken again"
-                continue
-            measured = measure(model.place(seen.pyramid, seen.face), pose=seen.face.pose)
-        except DeciFaceError as error:
-            why = str(error)
-            continue
-        return Person(photo.patient.sex, photo.patient.ancestry_label, photo.age_years, measured), ""
-    return None, why
+) -> tuple[Person | None, str, bool]:
+    """Somebody as measured, or why not, and whether their points were stored in the gallery."""
+    described = [p for p in photos if p.age_years is not None and p.patient.ancestry_label != NOT_RECORDED]
+    if not described:
+        return None, "age or ancestry not recorded", False
+    found, why = first_frontal(described, gallery, finder, model)
+    if found is None or found.photo.age_years is None:
+        return None, why, False
+    try:
+        measured = measure(found.landmarks, pose=found.seen.face.pose)
+    except DeciFaceError as error:
+        return None, str(error), False
+    who = found.photo.patient
+    return Person(who.sex, who.ancestry_label, found.photo.age_years, measured), "", found.stored
 
 
 def _too_few(people: Sequence[Person], ages: Sequence[tuple[float, float]]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deciface.cases import NOT_STATED, Photo
 from deciface.errors import NoGalleryError, OptionError
+from deciface.faces.landmarks import Landmarks
 from deciface.formats.case_table import read_table
 from deciface.store import Workspace
 
@@ -46,6 +47,21 @@ class PhotoGallery:
         alike = ((p.patient.id, self.image(p.id)) for p in self.photos if p.sha256 == NOT_STATED)
         files = ((who, file) for who, file in alike if isinstance(file, Path) and file.stat().st_size == size)
         return found | {who for who, file in files if file.read_bytes() == photo.read_bytes()}
+
+    def points(self, photo_id: str) -> Landmarks | None:
+        """Face points of a photo as people left them: the newest stored version, whose source says how many by hand.
+
+        Whoever needs points of a gallery's photo asks here first and lets the landmark model place them only where the
+        answer is None: then a correction counts in everything that is made of points. None for photos of which no
+        version is stored, and for case tables, which keep none.
+
+        Raises
+        ------
+        InputError, AccessError, StorageError
+            As `Workspace.landmarks`.
+        """
+        stored = self.workspace.landmarks(photo_id) if self.workspace else None
+        return stored.described if stored else None
 
 
 @contextmanager

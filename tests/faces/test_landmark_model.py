@@ -9,7 +9,7 @@ import pytest
 
 from deciface.errors import ModelError
 from deciface.faces import Face, Pose, Pyramid, alignment
-from deciface.faces.landmark_model import LandmarkModel, mirror_rows
+from deciface.faces.landmark_model import SIGMA_FACTORS, LandmarkModel, mirror_rows
 from deciface.faces.landmarks import FACE_POINTS
 from deciface.models import Colour, ModelStore
 from deciface.models.card import Kind
@@ -24,7 +24,7 @@ POINTS = ",".join(map(str, FACE_POINTS))
 def card(tmp_path_factory):
     shipped = ModelStore(tmp_path_factory.mktemp("none")).card("deciface-dysmorphic")
     return replace(
-        shipped, id="made", kind=Kind.LANDMARKS, alignment="wide-160", input_px=(160, 160), colour=Colour.RGB, views=()
+        shipped, id="made", kind=Kind.LANDMARKS, alignment="wide-256", input_px=(256, 256), colour=Colour.RGB, views=()
     )
 
 
@@ -56,21 +56,36 @@ def test_which_point_mirrors_which():
     assert [FACE_POINTS[k] for k in mirror_rows()] == [whole[i] for i in rows]
 
 
-def test_a_mirrored_crop_has_the_mirrored_points(model):
-    crops = np.random.default_rng(1).integers(0, 256, (2, 160, 160, 3), dtype=np.uint8)
+def test_points_and_sigmas_are_those_of_the_network(model, content):
+    import onnxruntime
+
+    crops = np.random.default_rng(1).integers(0, 256, (2, 256, 256, 3), dtype=np.uint8)
     points, sigmas = model.on_crops(crops)
-    other, other_sigmas = model.on_crops(crops[:, :, ::-1])
-    back = other[:, mirror_rows()]
-    back[..., 0] = 159 - back[..., 0]
-    np.testing.assert_allclose(back, points, atol=1e-3)
-    np.testing.assert_allclose(other_sigmas[:, mirror_rows()], sigmas, rtol=1e-3)
+    values = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32) / 255
+    (said,) = onnxruntime.InferenceSession(content).run(None, {"crops": values})
+    np.testing.assert_allclose(points, said[..., :2], atol=1e-3)
+    np.testing.assert_allclose(sigmas, np.exp(said[..., 2:]), rtol=1e-3)
     assert points.shape == sigmas.shape == (2, len(FACE_POINTS), 2)
+
+
+def test_the_file_carries_what_its_sigmas_are_multiplied_by(content, card, model):
+    import onnx
+
+    crops = np.zeros((1, 256, 256, 3), np.uint8)
+    calibrated = onnx.load_from_string(content)
+    factors = ",".join(["3"] * len(FACE_POINTS))
+    onnx.helper.set_model_props(calibrated, {"points": POINTS, SIGMA_FACTORS: factors})
+    wider = LandmarkModel(calibrated.SerializeToString(), card)
+    np.testing.assert_allclose(wider.on_crops(crops)[1], 3 * model.on_crops(crops)[1])
+    onnx.helper.set_model_props(calibrated, {"points": POINTS, SIGMA_FACTORS: "3,x"})
+    with pytest.raises(ModelError, match="'sigma_factors' are not 163 numbers above 0; train it again"):
+        LandmarkModel(calibrated.SerializeToString(), card)
 
 
 def test_points_and_errors_are_carried_back_to_the_photo(model):
     photo = np.random.default_rng(2).integers(0, 256, (400, 400, 3), dtype=np.uint8)
-    found, matrix = model.place(photo, face()), alignment(face(), "wide-160")
-    crop = Pyramid.of(photo).cut(matrix, 160)
+    found, matrix = model.place(photo, face()), alignment(face(), "wide-256")
+    crop = Pyramid.of(photo).cut(matrix, 256)
     (points,), (sigmas,) = model.on_crops(crop[None])
     np.testing.assert_allclose(found.points_px @ matrix[:, :2].T + matrix[:, 2], points, atol=1e-6)
     scale = np.hypot(*matrix[:, 0])
@@ -81,7 +96,7 @@ def test_points_and_errors_are_carried_back_to_the_photo(model):
 
 
 def test_factors_widen_the_errors(content, card, model):
-    crops = np.zeros((1, 160, 160, 3), np.uint8)
+    crops = np.zeros((1, 256, 256, 3), np.uint8)
     twice = LandmarkModel(content, card, factors=np.full(len(FACE_POINTS), 2.0))
     np.testing.assert_allclose(twice.on_crops(crops)[1], 2 * model.on_crops(crops)[1])
 

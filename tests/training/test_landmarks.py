@@ -28,16 +28,16 @@ def shots(count: int) -> Shots:
         for point, colour in ((0, 0), (1, 2)):  # mirror images of one another: red and blue
             where = rng.uniform(50, SIDE - 50, 2)
             points[i, point] = where
-            crops[i, np.hypot(x - where[0], y - where[1]) < 7, colour] = 230
+            crops[i, np.hypot(x - where[0], y - where[1]) < 11, colour] = 230
         points[i, 18] = rng.uniform(60, SIDE - 60, 2)
     return Shots(crops, np.zeros((count, len(FEATURE_NAMES)), np.float32), points)
 
 
-def task(count: int = 240, *, changes: CropChanges = STILL) -> LandmarkTask:
+def task(count: int = 192, *, changes: CropChanges = STILL) -> LandmarkTask:
     torch.manual_seed(0)
     rows, shape = np.arange(count), AppearanceModel.shipped().mean_shape
     made = LandmarkTask(
-        shots(count), POINTS, learn=rows[:-48], choose=rows[-48:], mean_shape=shape, batch=16, changes=changes
+        shots(count), POINTS, learn=rows[:-48], choose=rows[-48:], mean_shape=shape, batch=8, changes=changes
     )
     made._mirror = torch.arange(189)  # the discs have colours: a mirrored disc is the same disc
     return made
@@ -79,7 +79,7 @@ def test_the_file_says_the_same(learnt):
     assert len(content) < 10_000_000, "small enough to ship"
     session = onnxruntime.InferenceSession(content)
     assert session.get_modelmeta().custom_metadata_map == {"points": "0,1,18"}
-    values = np.random.default_rng(0).random((3, 3, 160, 160), np.float32)
+    values = np.random.default_rng(0).random((3, 3, 256, 256), np.float32)
     (said,) = session.run(None, {"crops": values})
     with torch.no_grad():
         expected = made.network(torch.from_numpy(values)).numpy()
@@ -93,7 +93,7 @@ def test_points_far_outside_teach_nothing():
     rows = np.arange(16)
     with torch.no_grad():
         made.network.train()
-        assert float(made.loss(rows, np.random.default_rng(0))) < 100
+        assert float(made.loss(rows, np.random.default_rng(0))) < 250, "the other points are 60 px off"
 
 
 def test_too_little_to_learn_from_is_refused():

@@ -161,12 +161,13 @@ class _Writer:
         """Name of an input of a layer; a weight is added."""
         return self.weight(self.names[node], self.values(node)) if self.is_weight(node) else self.names[node]
 
-    def layer(self, kind: str, inputs: Sequence[str], node: Any, **attributes: Any) -> str:  # noqa: ANN401
-        """Add an ONNX node with one output, named as torch names it."""
+    def layer(self, kind: str, inputs: Sequence[str], node: Any, *, suffix: str = "", **attributes: Any) -> str:  # noqa: ANN401
+        """Add an ONNX node with one output, named as torch names it, with a suffix where one layer becomes several."""
         from onnx import helper
 
-        self.nodes.append(helper.make_node(kind, list(inputs), [node.name], **attributes))
-        return str(node.name)
+        name = f"{node.name}{suffix}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
 
 
 def _argument(node: Any, position: int, default: Any) -> Any:  # noqa: ANN401
@@ -209,6 +210,12 @@ def _batch_norm(writer: _Writer, node: Any) -> str:  # noqa: ANN401
 
 def _linear(writer: _Writer, node: Any) -> str:  # noqa: ANN401
     bias = _argument(node, 2, None)
+    if len(node.meta["val"].shape) > 2:  # ONNX's Gemm takes matrices alone
+        turned = writer.weight(f"{node.name}.turned", writer.values(node.args[1]).T.copy())
+        product = writer.layer("MatMul", [writer.input(node.args[0]), turned], node)
+        if bias is None:
+            return product
+        return writer.layer("Add", [product, writer.input(bias)], node, suffix=".shifted")
     inputs = [writer.input(node.args[0]), writer.input(node.args[1])]
     return writer.layer("Gemm", inputs + ([writer.input(bias)] if bias is not None else []), node, transB=1)
 
@@ -305,8 +312,32 @@ def _view(writer: _Writer, node: Any) -> str:  # noqa: ANN401
     return writer.layer("Reshape", [writer.input(node.args[0]), shape], node)
 
 
+def _grid_sample(writer: _Writer, node: Any) -> str:  # noqa: ANN401
+    """Values of a picture at given places; other modes than these would show in the comparison."""
+    modes, paddings = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+    return writer.layer(
+        "GridSample",
+        [writer.input(node.args[0]), writer.input(node.args[1])],
+        node,
+        mode=modes[node.args[2]],
+        padding_mode=paddings[node.args[3]],
+        align_corners=int(bool(node.args[4])),
+    )
+
+
+def _permute(writer: _Writer, node: Any) -> str:  # noqa: ANN401
+    return writer.layer("Transpose", [writer.input(node.args[0])], node, perm=list(node.args[1]))
+
+
 _NOTHING = frozenset(
-    {"aten.dropout.default", "aten._assert_tensor_metadata.default", "aten.to.dtype", "aten.contiguous.default"}
+    {
+        "aten.dropout.default",
+        "aten._assert_tensor_metadata.default",
+        "aten.to.dtype",
+        "aten.contiguous.default",
+        "aten.detach.default",
+        "aten.detach_.default",
+    }
 )
 """Layers that do nothing in evaluation, in float32."""
 
@@ -330,4 +361,7 @@ _LAYERS: dict[str, Callable[[_Writer, Any], str]] = {
     "aten.sum.dim_IntList": _sum,
     "aten.clamp.default": _clamp,
     "aten.upsample_nearest2d.vec": _grow,
+    "aten.grid_sampler.default": _grid_sample,
+    "aten.permute.default": _permute,
+    "aten.matmul.default": _plain("MatMul"),
 }

@@ -14,8 +14,8 @@ By a least-squares similarity transform (scale, rotation, translation, no reflec
     100 x 100 luminance, the input size of the GestaltMatcher 2022 and DeepGestalt networks.
 ``wide-128``
     128 x 128 luminance from the hairline to below the chin, ears included, for ``deciface-dysmorphic``.
-``wide-160``
-    160 x 160 in colour, a little wider, for ``deciface-landmarks``.
+``wide-256``
+    256 x 256 in colour, a little wider, for ``deciface-landmarks``.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ TEMPLATES = MappingProxyType(
             Template("mesh-256", 256, _FIVE, _scaled(1.42, 48.4, 40.0)),
             Template("grey-100", 100, _FIVE, _scaled(0.78, 6.3, 4.0), grey=True),
             Template("wide-128", 128, _FIVE, _scaled(1.09, 2.932, -14.3), grey=True),
-            Template("wide-160", 160, _FIVE, _scaled(1.2944, 7.482, -12.98)),
+            Template("wide-256", 256, _FIVE, _scaled(2.07104, 12.2712, -20.468)),
         )
     }
 )

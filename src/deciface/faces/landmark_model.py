@@ -1,7 +1,7 @@
-"""Place landmarks on a face: ``deciface-landmarks`` on a crop that the mesh has placed, straight and mirrored.
+"""Place landmarks on a face: ``deciface-landmarks`` on a crop that the mesh has placed.
 
-Both passes are averaged; sigmas are multiplied by the factors that the file carries, one a point, measured on people
-whom the networks of the folds had never seen, so that 68 % of errors along an axis lie within one sigma.
+Sigmas are multiplied by the factors that the file carries, one a point, measured on people whom the networks of the
+folds had never seen, so that 68 % of errors along an axis lie within one sigma.
 """
 
 from __future__ import annotations
@@ -114,15 +114,10 @@ class LandmarkModel:
 
     def on_crops(self, crops: NDArray[np.uint8]) -> tuple[Points, Points]:
         """Points and sigmas, (n, points, 2) each in crop_px, of (n, s, s, 3) uint8 RGB crops."""
-        both = np.concatenate([crops, crops[:, :, ::-1]]).transpose(0, 3, 1, 2)
-        values = np.ascontiguousarray(both, np.float32) / np.float32(255)
+        values = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
         (said,) = self._session.run(None, {self._input: values})
-        straight, mirrored = np.asarray(said, np.float64).reshape(2, len(crops), len(FACE_POINTS), 4)
-        mirrored = mirrored[:, mirror_rows()]
-        mirrored[..., 0] = self._side_px - 1 - mirrored[..., 0]
-        points = (straight[..., :2] + mirrored[..., :2]) / 2
-        sigmas = np.exp((straight[..., 2:] + mirrored[..., 2:]) / 2) * self._factors[:, None]
-        return points, sigmas
+        found = np.asarray(said, np.float64)
+        return found[..., :2], np.exp(found[..., 2:]) * self._factors[:, None]
 
     def place(self, image: NDArray[np.uint8] | Pyramid, face: Face) -> Landmarks:
         """Place the points of one face of an (h, w, 3) uint8 sRGB photo."""

@@ -23,7 +23,7 @@ ALIGNMENTS = {
     "mesh-256": (256, 256),
     "grey-100": (100, 100),
     "wide-128": (128, 128),
-    "wide-160": (160, 160),
+    "wide-256": (256, 256),
 }
 """Names of the alignment templates and the width and height in px of the crops that they give."""
 ARCHITECTURES = ("iresnet18", "iresnet34", "iresnet50", "iresnet100")

@@ -22,12 +22,14 @@ from deciface.training.loop import Recipe, Rows, Schedule, Stage
 from deciface.training.planted_crops import MARGIN_PX, Shots
 
 SIGMA_WEIGHT = 0.1
-OUTSIDE_PX = 3.0
+PLACE_WEIGHTS = (0.5, 0.6, 0.8, 1.0)
+"""Of the places by the map and after each move, in what is learnt."""
+OUTSIDE_PX = 5.0
 """A point further outside the crop than this teaches nothing."""
 CHANGES = CropChanges(
     turn_deg=3.0,
     scale=0.04,
-    shift_px=2.5,
+    shift_px=3.5,
     gamma=0.25,
     gain=0.15,
     light=0.3,
@@ -96,12 +98,14 @@ class LandmarkTask:
         torch = import_torch()
         crops, wanted = changed_crops(self.shots, rows, rng, plan=self.changes, inner_px=INPUT_PX, mirror=self._mirror)
         wanted = wanted[:, torch.from_numpy(self.points)]
-        said = self.network(crops.contiguous(memory_format=torch.channels_last)).float()
-        where, log_sigma = said[..., :2], said[..., 2:]
+        places, log_sigma = self.network.steps(crops.contiguous(memory_format=torch.channels_last))
         inside = ((wanted > -OUTSIDE_PX) & (wanted < INPUT_PX - 1 + OUTSIDE_PX)).all(2, keepdim=True).float()
-        gap = where - wanted
-        near = torch.nn.functional.smooth_l1_loss(where, wanted, reduction="none")
-        unlikely = log_sigma + gap.detach() ** 2 / (2 * torch.exp(2 * log_sigma))
+        gap = places[-1].float() - wanted
+        near = sum(
+            weight * torch.nn.functional.smooth_l1_loss(place.float(), wanted, reduction="none")
+            for place, weight in zip(places, PLACE_WEIGHTS, strict=True)
+        )
+        unlikely = log_sigma.float() + gap.detach() ** 2 / (2 * torch.exp(2 * log_sigma.float()))
         return ((near + SIGMA_WEIGHT * unlikely) * inside).sum() / (2 * inside.sum())
 
     def measure(self) -> Mapping[str, float]:
@@ -128,5 +132,5 @@ def landmark_recipe(
 
 
 def landmarks_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:  # noqa: ANN401 - a torch.nn.Module
-    """Write the trained network: (n, 3, 160, 160) RGB / 255 to (n, points, 4), see `build_landmarks`."""
+    """Write the trained network: (n, 3, 256, 256) RGB / 255 to (n, points, 4), see `build_landmarks`."""
     return onnx_from_torch(network, (3, INPUT_PX, INPUT_PX), metadata=metadata)

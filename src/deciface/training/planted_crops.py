@@ -89,7 +89,7 @@ class Framing:
 LEAST_SD = 0.5
 WIDE_GREY = Framing("wide-128", subject_ocd_px=60.0, grey=True, most_sd=3.6)
 """For ``deciface-dysmorphic``."""
-WIDE_COLOUR = Framing("wide-160", subject_ocd_px=74.0, grey=False, most_sd=4.0, pose=2.5)
+WIDE_COLOUR = Framing("wide-256", subject_ocd_px=118.0, grey=False, most_sd=4.0, pose=2.5)
 """For ``deciface-landmarks``."""
 
 

@@ -287,6 +287,7 @@ def _train_part(
     about = {
         "notice": RESEARCH_USE_ONLY,
         "trained_on": "simulated features",
+        "made_on": f"{recipe.device}, {recipe.threads} threads" + (", bfloat16" if recipe.mixed else ""),
         "held_out": ",".join(training.photos[i].stem for i in part.held_out),
     }
     content = learner.write(task.network, about)

@@ -36,8 +36,8 @@ _VERTICES: Mapping[str, Sequence[int]] = {
     "stomion superius": (13,),
     "stomion inferius": (14,),
     "gnathion": (152,),
-    "cheek contour right": (234,),
-    "cheek contour left": (454,),
+    "otobasion superius right": (234,),
+    "otobasion superius left": (454,),
     "pupil right": (33, 133, 159, 145),
     "pupil left": (263, 362, 386, 374),
 }
@@ -61,8 +61,8 @@ _SIXTY_EIGHT: Mapping[str, Sequence[int]] = {
     "stomion superius": (62,),
     "stomion inferius": (66,),
     "gnathion": (8,),
-    "cheek contour right": (1,),
-    "cheek contour left": (15,),
+    "otobasion superius right": (0,),
+    "otobasion superius left": (16,),
     "pupil right": (36, 37, 38, 39, 40, 41),
     "pupil left": (42, 43, 44, 45, 46, 47),
 }

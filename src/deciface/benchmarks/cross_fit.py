@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deciface.benchmarks.reference import Person
 from deciface.errors import InputError, MismatchError, NothingFoundError
+from deciface.training.manifest import RUN_FILE
 
 
 def held_out_of(network: Path) -> set[str]:
@@ -46,7 +47,7 @@ def parts_that_never_saw(
         A network did not hold out whom the run says.
     """
     folder = Path(os.environ.get(variable, default))
-    manifest = folder / "run.json"
+    manifest = folder / RUN_FILE
     if not manifest.is_file():
         raise NothingFoundError(f"'{folder}' holds no run; make it by `{command}` and name it by {variable}")
     try:

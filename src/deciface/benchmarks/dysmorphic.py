@@ -34,8 +34,8 @@ from deciface.benchmarks.second_warp import warp_by_points
 from deciface.cases import Encoding, View
 from deciface.encoders import OnnxEncoder, available_cores, open_encoder
 from deciface.faces import FaceFinder, align
-from deciface.models import ModelCard, ModelStore
-from deciface.models.card import card_from, read_card_fields
+from deciface.models import ModelStore
+from deciface.models.card import read_card
 from deciface.processes import in_processes
 from deciface.simulate import PhotoAnchors, warp_photo
 from deciface.space import Rule
@@ -165,12 +165,11 @@ def _folds(people: Sequence[Person]) -> Mapping[str, OnnxEncoder]:
         model_file=MODEL_FILE,
         command="deciface train dysmorphic",
     )
-    opened = {part: OnnxEncoder(part / MODEL_FILE, _card(part), threads=available_cores()) for part in set(of.values())}
+    opened = {
+        part: OnnxEncoder(part / MODEL_FILE, read_card(part / CARD_FILE), threads=available_cores())
+        for part in set(of.values())
+    }
     return {who: opened[part] for who, part in of.items()}
-
-
-def _card(folder: Path) -> ModelCard:
-    return card_from(read_card_fields(folder / CARD_FILE), origin=str(folder / CARD_FILE))
 
 
 def _cross_fitted(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.benchmarks.result import Row
-from deciface.faces.landmarks import FACE_POINTS, Landmarks, row_of
+from deciface.faces.landmarks import FACE_POINTS, Landmarks
 from deciface.faces.measurement_definitions import MEASUREMENTS, outer_canthal
 from deciface.faces.measurements import measure
 from deciface.simulate.features import FEATURES
@@ -253,13 +253,7 @@ def _told_apart(looked: Sequence[Looked]) -> list[Row]:
 
 def _pupils_sd(looked: Sequence[Looked]) -> Floats:
     """What 1 SD of hypertelorism is of the distance of the pupils over the face width, in each face."""
-    sd = FEATURES[_HYPERTELORISM].sd
-    return np.array([sd * float(outer_canthal(p) / _face_width(p)) for p in (one.truth for one in looked)])
-
-
-def _face_width(points: Floats) -> float:
-    right, left = points[row_of("otobasion superius right")], points[row_of("otobasion superius left")]
-    return float(np.hypot(*(left - right)))
+    return FEATURES[_HYPERTELORISM].sd * _values(looked, lambda one: one.truth, f"{_OVER} / face width")
 
 
 def _change(some: Sequence[Looked], paired: Sequence[Looked], points: Points, measurement: str) -> Floats:

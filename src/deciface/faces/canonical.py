@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.errors import InputError
+from deciface.faces.align import similarity
 from deciface.faces.landmarks import FACE_POINTS, Landmarks, Points
 
 _LEFT_OUT = frozenset(
@@ -103,8 +104,8 @@ class CanonicalMap:
         points = landmarks.points_px
         if not np.isfinite(points).all() or np.ptp(points, axis=0).min() < 1e-6:
             raise InputError("the points of the face are not finite or lie on one another; correct them")
-        linear, shift = _similarity(canonical_points(), points)
-        return cls(np.vstack([points[list(MAP_ROWS)], _frame() @ linear + shift]))
+        matrix = similarity(canonical_points(), points)
+        return cls(np.vstack([points[list(MAP_ROWS)], _frame() @ matrix[:, :2].T + matrix[:, 2]]))
 
     @property
     def overturned(self) -> int:
@@ -156,14 +157,6 @@ def _shares(corners: Points, place: Points) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = np.stack(parts, 1) / whole[:, None]
     return np.where(np.isfinite(shares), shares, -np.inf)
-
-
-def _similarity(source: Points, target: Points) -> tuple[Points, Points]:
-    """Least-squares similarity, rows: target = source @ linear + shift."""
-    a, b = source - source.mean(0), target - target.mean(0)
-    z = np.vdot(a @ [1, 1j], b @ [1, 1j]) / np.vdot(a @ [1, 1j], a @ [1, 1j]).real
-    linear = np.array([[z.real, z.imag], [-z.imag, z.real]])
-    return linear, target.mean(0) - source.mean(0) @ linear
 
 
 @cache

@@ -29,6 +29,11 @@ class Unit(StrEnum):
     RATIO = "ratio"
     DEGREES = "degrees"
 
+    @property
+    def decimals(self) -> int:
+        """How many are shown."""
+        return 1 if self is Unit.DEGREES else 3
+
 
 class Side(StrEnum):
     """The person's own side."""

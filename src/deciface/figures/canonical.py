@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.faces.landmarks import FACE_POINTS, Points, named
-from deciface.figures.chart import BLUE, GREY, INK, ORANGE, SMALL_PX, SOFT
+from deciface.figures.chart import BLUE, GREY, INK, ORANGE, SMALL_PX, SOFT, svg_element
 
 OUTLINES: tuple[tuple[int, ...], ...] = (
     (2, 3, 4, 5, 6, 7, 8, 9, 2),
@@ -40,6 +40,7 @@ OUTLINES: tuple[tuple[int, ...], ...] = (
     (172, 173),
 )
 """Lines between the points of the London template that are drawn."""
+_ROW = {index: row for row, index in enumerate(FACE_POINTS)}
 _UNIT_PX = 200.0
 _MARGIN = 0.08
 _LEGEND_PX = 58
@@ -78,8 +79,7 @@ def shape_difference(
     """
     drawn = one + magnified * (other - one)
     marked = np.ones(len(one), bool) if told is None else told
-    row = {index: k for k, index in enumerate(FACE_POINTS)}
-    seen = np.concatenate([shape[[row[i] for line in OUTLINES for i in line]] for shape in (one, drawn)])
+    seen = np.concatenate([shape[[_ROW[i] for line in OUTLINES for i in line]] for shape in (one, drawn)])
     (left, top), (right, bottom) = seen.min(0) - _MARGIN, seen.max(0) + _MARGIN
     width, height = round((right - left) * _UNIT_PX), round((bottom - top) * _UNIT_PX)
 
@@ -105,21 +105,22 @@ def shape_difference(
         ),
     ]
     whole = height + _LEGEND_PX + 16 * len(notes)
-    number = int(sum(marked[row[i]] for i in by_index))
+    number = int(sum(marked[_ROW[i]] for i in by_index))
     text = f"{names[1]} over {names[0]}{times}; {number} of {len(by_index)} named points have an arrow."
-    return (
-        f'<svg viewBox="0 0 {width} {whole}" width="{width}" height="{whole}" role="img" '
-        f'aria-labelledby="{name}-title {name}-text" font-size="{SMALL_PX:g}">\n'
-        f'<title id="{name}-title">{escape(names[0])} and {escape(names[1])}</title>\n'
-        f'<desc id="{name}-text">{escape(text)}</desc>{"".join(parts)}{"".join(legend)}</svg>'
+    return svg_element(
+        "".join([*parts, *legend]),
+        name=name,
+        title=f"{names[0]} and {names[1]}",
+        description=text,
+        size_px=(width, whole),
+        style=f'font-size="{SMALL_PX:g}"',
     )
 
 
 def _lines(points: Points, colour: str, width: float) -> str:
-    row = {index: k for k, index in enumerate(FACE_POINTS)}
     paths = []
     for outline in OUTLINES:
-        places = [points[row[i]] for i in outline]
+        places = [points[_ROW[i]] for i in outline]
         paths.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places))
     return f'<path d="{"".join(paths)}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
 

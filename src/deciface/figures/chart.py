@@ -93,11 +93,26 @@ def draw(
         figure.savefig(out, format="svg", dpi=144, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     drawn = out.getvalue()
     inside = drawn[drawn.index("</defs>") + len("</defs>") : drawn.rindex("</svg>")]
+    return svg_element(
+        _TAG.sub(lambda tag: _named(tag[0], name), inside),
+        name=name,
+        title=title,
+        description=description,
+        size_px=(width_px, height_px),
+        style='stroke-linejoin="round" stroke-linecap="butt"',
+    )
+
+
+def svg_element(
+    inside: str, *, name: str, title: str, description: str, size_px: tuple[float, float], style: str
+) -> str:
+    """Put drawn parts into one ``<svg>`` element, see `draw`; `style` are attributes of its own."""
+    width, height = size_px
     return (
-        f'<svg viewBox="0 0 {width_px:g} {height_px:g}" width="{width_px:g}" height="{height_px:g}" role="img" '
-        f'aria-labelledby="{name}-title {name}-text" stroke-linejoin="round" stroke-linecap="butt">\n'
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
+        f'aria-labelledby="{name}-title {name}-text" {style}>\n'
         f'<title id="{name}-title">{escape(title)}</title>\n<desc id="{name}-text">{escape(description)}</desc>'
-        f"{_TAG.sub(lambda tag: _named(tag[0], name), inside)}</svg>"
+        f"{inside}</svg>"
     )
 
 

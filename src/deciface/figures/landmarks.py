@@ -8,7 +8,7 @@ import numpy as np
 
 from deciface.faces.landmarks import FACE_POINTS, Landmarks, Points, named
 from deciface.faces.measurement_definitions import outer_canthal
-from deciface.figures.chart import BLUE, ORANGE, SMALL_PX
+from deciface.figures.chart import BLUE, ORANGE, SMALL_PX, svg_element
 
 UNSURE = 0.02
 """A point whose sigma is more than this share of the outer-canthal distance is drawn as unsure."""
@@ -75,11 +75,13 @@ def points_on_face(picture: str, size_px: tuple[int, int], landmarks: Landmarks,
         f"{len(by_index)} named points on the face, each with an ellipse of {SIGMAS:g} sigma; {unsure} are unsure, "
         f"with a sigma above {100 * UNSURE:g} % of the outer canthal distance."
     )
-    return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-labelledby="{name}-title {name}-text" font-size="{SMALL_PX:g}">\n'
-        f'<title id="{name}-title">Points of the face</title>\n<desc id="{name}-text">{text}</desc>'
-        f"{''.join(parts)}</svg>"
+    return svg_element(
+        "".join(parts),
+        name=name,
+        title="Points of the face",
+        description=text,
+        size_px=size_px,
+        style=f'font-size="{SMALL_PX:g}"',
     )
 
 

@@ -377,6 +377,17 @@ def read_card_fields(path: Path) -> object:
         raise ModelError(f"card '{path}' is not YAML ({reason}); see the example in docs/models.md") from error
 
 
+def read_card(path: Path, *, origin: str = "") -> ModelCard:
+    """Read the card in a file; `origin` names it in messages, its path when left out.
+
+    Raises
+    ------
+    ModelError
+        It cannot be read, or is no card.
+    """
+    return card_from(read_card_fields(path), origin=origin or str(path))
+
+
 def card_fields(card: ModelCard) -> dict[str, Any]:
     """Turn a card into plain data, in the form that `card_from` reads."""
     fields: dict[str, Any] = {}

@@ -20,7 +20,7 @@ import platformdirs
 import yaml
 
 from deciface.errors import ModelError, StorageError
-from deciface.models.card import ModelCard, card_fields, card_from, read_card_fields
+from deciface.models.card import ModelCard, card_fields, card_from, read_card
 
 _CARD = "card.yaml"
 _PART = ".part"
@@ -108,7 +108,7 @@ class ModelStore:
         """
         cards = {card.id: card for card in shipped_cards()}
         for path in sorted(self.root.glob(f"*/{_CARD}")):
-            card = card_from(read_card_fields(path), origin=f"card '{path}'")
+            card = read_card(path, origin=f"card '{path}'")
             if card.id != path.parent.name:
                 raise ModelError(f"card '{path}' has the id '{card.id}'; its folder must have that name: rename it")
             cards.setdefault(card.id, card)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deciface.faces.landmarks import FACE_POINTS, Points, named
+from deciface.faces.landmarks import Points, named
 from deciface.figures.canonical import shape_difference
 from deciface.reports.page import Head, render_page
 from deciface.reports.pictures import data_uri
@@ -72,12 +72,10 @@ def render(report: AverageReport, *, now: dt.datetime) -> str:
             magnified=report.magnified,
             told=marked,
         )
-        place = {index: row for row, index in enumerate(FACE_POINTS)}
-        told = sum(bool(marked[place[point.template]]) for point in named().values())
+        told = sum(bool(marked[point.row]) for point in named().values())
         for name, point in named().items():
-            row = place[point.template]
-            x, y = 100 * report.moved[row]
-            rows.append((float(report.p[row]), -float(np.hypot(x, y)), name, x, y))
+            x, y = 100 * report.moved[point.row]
+            rows.append((float(report.p[point.row]), -float(np.hypot(x, y)), name, x, y))
     return render_page(
         "average_face",
         report.head,

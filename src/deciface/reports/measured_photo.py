@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deciface.faces.landmarks import Landmarks
+from deciface.faces.measured_face import MeasuredFace
 from deciface.faces.measurement_definitions import Unit, outer_canthal
-from deciface.faces.measurements import Measured
-from deciface.faces.millimetres import Scale
-from deciface.faces.norms import ZScore
 from deciface.faces.quality import Quality
-from deciface.faces.questions import Question
 from deciface.figures.landmarks import SIGMAS, UNSURE, points_on_face
 from deciface.figures.measurements import z_scores
 from deciface.reports.page import Head, render_page
@@ -43,37 +40,25 @@ class MeasuredReport:
         Title, notices, provenance.
     pixels
         (h, w, 3) uint8 sRGB of the photo.
-    landmarks
-        In its px.
-    measured, refused
-        All measurements, or why there are none.
-    scale, no_scale
-        Millimetres, or why there are none.
-    scores, questions
-        Against norms.
+    found
+        What was measured, in its px.
     quality
         Of the photo.
     """
 
     head: Head
     pixels: NDArray[np.uint8]
-    landmarks: Landmarks
-    measured: tuple[Measured, ...]
-    refused: str
-    scale: Scale | None
-    no_scale: str
-    scores: tuple[ZScore, ...]
-    questions: tuple[Question, ...]
+    found: MeasuredFace
     quality: Quality
 
 
 def render(report: MeasuredReport, *, now: dt.datetime) -> str:
     """Render the page as one self-contained HTML document; `now` is printed as the time of the report."""
-    score = {s.measured.measurement.name: s for s in report.scores}
+    score = {s.measured.measurement.name: s for s in report.found.scores}
     rows = []
-    for one in report.measured:
-        digits = 1 if one.measurement.unit is Unit.DEGREES else 3
-        found = score.get(one.measurement.name)
+    for one in report.found.measured:
+        digits = one.measurement.unit.decimals
+        beside = score.get(one.measurement.name)
         rows.append(
             {
                 "name": one.measurement.name,
@@ -81,14 +66,14 @@ def render(report: MeasuredReport, *, now: dt.datetime) -> str:
                 "value": f"{one.value:.{digits}f}",
                 "se": f"{one.se:.{digits}f}",
                 "unit": "°" if one.measurement.unit is Unit.DEGREES else "",
-                "z": f"{found.z:+.1f} ± {found.se:.1f}" if found else "",
+                "z": f"{beside.z:+.1f} ± {beside.se:.1f}" if beside else "",
             }
         )
     references = dict.fromkeys(
         f"{s.norm.group}; {s.norm.source}" + (f"; {s.norm.people:,} people" if s.norm.people else "")
-        for s in report.scores
+        for s in report.found.scores
     )
-    picture, landmarks = _around(report.pixels, report.landmarks)
+    picture, landmarks = _around(report.pixels, report.found.landmarks)
     return render_page(
         "measured_photo",
         report.head,
@@ -96,32 +81,32 @@ def render(report: MeasuredReport, *, now: dt.datetime) -> str:
         drawing=points_on_face(data_uri(picture), picture.shape[1::-1], landmarks, name="points"),
         sigmas=f"{SIGMAS:g}",
         unsure=f"{100 * UNSURE:g}",
-        refused=report.refused,
+        refused=report.found.refused,
         rows=rows,
         references=list(references),
-        chart=z_scores(report.scores, name="z") if report.scores else "",
+        chart=z_scores(report.found.scores, name="z") if report.found.scores else "",
         questions=[
             {
                 "term": str(q.term),
                 "scores": [f"{s.measured.measurement.name}: z = {s.z:.1f} ± {s.se:.1f}" for s in q.scores],
             }
-            for q in report.questions
+            for q in report.found.questions
         ],
-        normed=bool(report.scores),
-        scale=_scale(report),
+        normed=bool(report.found.scores),
+        scale=_scale(report.found),
         checks=report.quality.checks,
         limits=LIMITS,
     )
 
 
-def _scale(report: MeasuredReport) -> str:
-    if report.scale is None:
-        return f"No millimetres: {report.no_scale}."
-    width = float(outer_canthal(report.landmarks.points_px))
-    value, se = report.scale.mm(width)
+def _scale(found: MeasuredFace) -> str:
+    if found.scale is None:
+        return f"No millimetres: {found.no_scale}."
+    width = float(outer_canthal(found.landmarks.points_px))
+    value, se = found.scale.mm(width)
     return (
         f"By the width of the irises (11.71 mm in adults, SD 0.42) the outer canthi lie {value:.0f} ± {se:.0f} mm "
-        f"apart; every length has an error of {100 * report.scale.relative_se:.1f} % from this scale alone; ratios "
+        f"apart; every length has an error of {100 * found.scale.relative_se:.1f} % from this scale alone; ratios "
         "have none."
     )
 

@@ -18,9 +18,10 @@ from deciface import __version__
 from deciface.cases import RESEARCH_USE_ONLY, SIMULATED, Photo
 from deciface.errors import NothingFoundError, OptionError
 from deciface.faces import FaceFinder
+from deciface.faces.align import similarity
 from deciface.faces.canonical import CanonicalMap, average_face, canonical_points, warp_to_canonical
 from deciface.faces.landmark_model import LandmarkModel
-from deciface.faces.landmarks import FACE_POINTS, Landmarks, Points, named
+from deciface.faces.landmarks import Landmarks, Points, named
 from deciface.reports.average_face import AverageReport, Cohort, render
 from deciface.reports.page import Head
 from deciface.space.restriction import ancestry_terms
@@ -173,10 +174,8 @@ def _shape_and_picture(found: FrontalPhoto) -> tuple[Points, NDArray[np.uint8]]:
 
 def in_eye_frame(landmarks: Landmarks) -> Points:
     """Points laid on the canonical face by the similarity that fits all of them best (Procrustes)."""
-    points, to = landmarks.points_px @ np.array([1, 1j]), canonical_points() @ np.array([1, 1j])
-    a, b = points - points.mean(), to - to.mean()
-    moved = a * (np.vdot(a, b) / np.vdot(a, a).real) + to.mean()
-    return np.column_stack([moved.real, moved.imag])
+    matrix = similarity(landmarks.points_px, canonical_points())
+    return np.asarray(landmarks.points_px @ matrix[:, :2].T + matrix[:, 2])
 
 
 def difference(one: Averaged, other: Averaged, *, seed: int, draws: int = DRAWS) -> ShapeDifference:
@@ -219,13 +218,12 @@ def as_document(one: Averaged, other: Averaged | None, found: ShapeDifference | 
     document: dict[str, Any] = {"notice": RESEARCH_USE_ONLY, "cohort": cohort(one)}
     if other is not None and found is not None:
         document["against"] = cohort(other)
-        row = {index: k for k, index in enumerate(FACE_POINTS)}
         document["points"] = [
             {
                 "name": name,
-                "x": round(float(found.moved[row[point.template], 0]), 5),
-                "y": round(float(found.moved[row[point.template], 1]), 5),
-                "p": round(float(found.p[row[point.template]]), 4),
+                "x": round(float(found.moved[point.row, 0]), 5),
+                "y": round(float(found.moved[point.row, 1]), 5),
+                "p": round(float(found.p[point.row]), 4),
             }
             for name, point in named().items()
         ]

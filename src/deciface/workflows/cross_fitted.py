@@ -21,7 +21,7 @@ from deciface.encoders import available_cores
 from deciface.encoders.iresnet import import_torch
 from deciface.errors import InputError, MismatchError, OptionError, StorageError
 from deciface.models import ModelCard
-from deciface.models.card import card_from, read_card_fields
+from deciface.models.card import read_card
 from deciface.reports.training import render
 from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.fitting import fit
@@ -223,7 +223,7 @@ def train_cross_fitted(
             _train_part(learner, training, part, own, plan=plan, source=source, threads=threads, now=now, say=say)
         made.append(own.path / learner.model_file)
         path = folder / finished(folder, document)[0] / CARD_FILE
-        card = card_from(read_card_fields(path), origin=str(path))
+        card = read_card(path)
         page = cross_fitted_report(training, folder, document, card, tested_by=learner.tested_by, limits=learner.limits)
         whole.write(REPORT_FILE, render(page, now=now()))
     if learner.finish and all((folder / part.name / learner.model_file).is_file() for part in parts):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deciface.encoders.torch_encoder import check_device
 from deciface.errors import ModelError, OptionError
 from deciface.models import ModelCard, ModelStore
-from deciface.models.card import card_fields, card_from, read_card_fields
+from deciface.models.card import card_fields, card_from, read_card
 from deciface.models.store import shipped_cards
 from deciface.space import Rule
 from deciface.stats.proportions import wilson
@@ -250,5 +250,5 @@ def finished_encoder(folder: Path, manifest: Mapping[str, Any]) -> TrainedEncode
     model = manifest["results"]["model"]
     if not need_written(folder / model["file"], sha256=model["sha256"]):
         return None
-    card = card_from(read_card_fields(folder / CARD_FILE), origin=f"card '{CARD_FILE}'")
+    card = read_card(folder / CARD_FILE, origin=f"card '{CARD_FILE}'")
     return TrainedEncoder.of_run(folder, card, manifest)

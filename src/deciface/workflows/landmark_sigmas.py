@@ -20,7 +20,7 @@ from deciface.faces import FaceFinder, align, alignment
 from deciface.faces.landmark_model import SIGMA_FACTORS, LandmarkModel, mirror_rows
 from deciface.faces.landmarks import FACE_POINTS
 from deciface.models import ModelStore
-from deciface.models.card import card_from, read_card_fields
+from deciface.models.card import read_card
 from deciface.photos import read_photo
 from deciface.simulate.template import read_template
 from deciface.simulate.training_set import TrainingSet
@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 def open_landmarks(folder: Path, model_file: str, *, factors: Floats | None = None) -> LandmarkModel:
     """Open the network of one part of a run."""
-    card = card_from(read_card_fields(folder / CARD_FILE), origin=str(folder / CARD_FILE))
+    card = read_card(folder / CARD_FILE)
     return LandmarkModel(folder / model_file, card, factors=factors)
 
 
@@ -112,7 +112,7 @@ def write_sigmas(
     onnx.helper.set_model_props(network, about | {SIGMA_FACTORS: ",".join(f"{f:.3f}" for f in factors)})
     content = bytes(network.SerializeToString(deterministic=True))
     origin = folder / whole / CARD_FILE
-    card = card_from(read_card_fields(origin), origin=str(origin))
+    card = read_card(origin)
     card = replace(card, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
     write_whole(folder / whole / model_file, content)
     write_whole(origin, card_text(card).encode())

@@ -5,20 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from deciface import __version__
 from deciface.cases import Sex
 from deciface.errors import InputError
 from deciface.faces.face import Pose
 from deciface.faces.landmark_model import LandmarkModel
-from deciface.faces.landmarks import FACE_POINTS, Landmarks, named
+from deciface.faces.landmarks import Landmarks
+from deciface.faces.measured_face import MeasuredFace
 from deciface.faces.measurements import Measured, measure
-from deciface.faces.millimetres import Scale, iris_scale
+from deciface.faces.millimetres import iris_scale
 from deciface.faces.norms import Norms, ZScore
-from deciface.faces.questions import Question, questions
+from deciface.faces.questions import questions
 from deciface.reports.measured_photo import MeasuredReport, render
 from deciface.reports.page import Head
 from deciface.whole_files import write_whole
@@ -34,82 +32,6 @@ class Described:
     sex: Sex = Sex.UNKNOWN
     age_years: float | None = None
     ancestry: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredFace:
-    """What was measured on a face.
-
-    Parameters
-    ----------
-    landmarks
-        Its points.
-    measured
-        All measurements; empty where they are refused.
-    refused
-        Why nothing was measured; empty where it was.
-    scale, no_scale
-        Millimetres a px, or why none are given.
-    scores, questions
-        Against norms of the person's own group, where there are any.
-    """
-
-    landmarks: Landmarks
-    measured: tuple[Measured, ...]
-    refused: str
-    scale: Scale | None
-    no_scale: str
-    scores: tuple[ZScore, ...]
-    questions: tuple[Question, ...]
-
-    def as_document(self) -> dict[str, Any]:
-        """Plain types, for programs."""
-        score = {s.measured.measurement.name: s for s in self.scores}
-        return {
-            "landmarks": {
-                "source": self.landmarks.source,
-                "points": [
-                    {
-                        "template": index,
-                        "x_px": round(float(x), 2),
-                        "y_px": round(float(y), 2),
-                        "sigma_px": round(float(np.sqrt(np.trace(covariance) / 2)), 3),
-                    }
-                    for index, (x, y), covariance in zip(
-                        FACE_POINTS, self.landmarks.points_px, self.landmarks.covariance_px2, strict=True
-                    )
-                ],
-                "names": {name: point.template for name, point in named().items()},
-            },
-            "measurements": [
-                {
-                    "name": m.measurement.name,
-                    "value": round(m.value, 5),
-                    "se": round(m.se, 5),
-                    "unit": str(m.measurement.unit),
-                    "definition": m.measurement.definition,
-                    **(_score(score[m.measurement.name]) if m.measurement.name in score else {}),
-                }
-                for m in self.measured
-            ],
-            "measurements_refused": self.refused or None,
-            "mm_per_px": self.scale and round(self.scale.mm_per_px, 5),
-            "mm_relative_se": self.scale and round(self.scale.relative_se, 4),
-            "no_mm": self.no_scale or None,
-            "questions": [
-                {"hpo": q.term.id, "label": q.term.label, "asked": str(q), "z": round(q.scores[0].z, 2)}
-                for q in self.questions
-            ],
-        }
-
-
-def _score(score: ZScore) -> dict[str, Any]:
-    return {
-        "z": round(score.z, 3),
-        "z_se": round(score.se, 3),
-        "reference": f"{score.norm.group}; {score.norm.source}",
-        "reference_people": score.norm.people,
-    }
 
 
 def measure_face(
@@ -155,7 +77,7 @@ def lines_of(found: MeasuredFace) -> list[str]:
     score = {s.measured.measurement.name: s for s in found.scores}
     lines = []
     for m in found.measured:
-        digits = 1 if m.measurement.unit == "degrees" else 3
+        digits = m.measurement.unit.decimals
         unit = " degrees" if m.measurement.unit == "degrees" else ""
         text = f"{m.measurement.name}: {m.value:.{digits}f} +- {m.se:.{digits}f}{unit}"
         if m.measurement.name in score:
@@ -192,13 +114,7 @@ def write_measured(
     report = MeasuredReport(
         head=head,
         pixels=seen.photo.pixels,
-        landmarks=found.landmarks,
-        measured=found.measured,
-        refused=found.refused,
-        scale=found.scale,
-        no_scale=found.no_scale,
-        scores=found.scores,
-        questions=found.questions,
+        found=found,
         quality=seen.quality,
     )
     write_whole(path, render(report, now=now).encode())

@@ -16,13 +16,14 @@ from deciface.errors import ModelError
 from deciface.faces import FaceFinder
 from deciface.faces.landmark_model import LANDMARKS_ID, LandmarkModel
 from deciface.faces.landmarks import FACE_POINTS, Landmarks, named
+from deciface.faces.measured_face import MeasuredFace
 from deciface.faces.norms import NOT_RECORDED, Norms
 from deciface.formats.landmark_table import landmark_table
 from deciface.models import ModelStore
 from deciface.store import DerivedKind, Workspace
 from deciface.whole_files import write_whole
 from deciface.workflows.looking import look
-from deciface.workflows.measuring import Described, MeasuredFace, measure_face, write_measured
+from deciface.workflows.measuring import Described, measure_face, write_measured
 
 Place = Callable[[bytes, str], Landmarks]
 """Places the points of the largest face of a photo, given its file's bytes and its name."""

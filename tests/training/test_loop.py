@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from deciface.errors import MismatchError, ModelError, OptionError
-from deciface.training.loop import Epoch, Recipe, Schedule, Stage, need_checkpoint, run
+from deciface.training.loop import need_checkpoint, run
+from deciface.training.recipe import Epoch, Recipe, Schedule, Stage
 
 torch = pytest.importorskip("torch")
 

@@ -11,7 +11,7 @@ import typer
 from deciface.cli.output import emit, note, progress
 
 if TYPE_CHECKING:
-    from deciface.training.loop import Epoch
+    from deciface.training.recipe import Epoch
     from deciface.workflows.training_deepgestalt import TrainedDeepGestalt
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from deciface.encoders.iresnet import import_torch
 from deciface.encoders.protocol import LUMINANCE_WEIGHTS
-from deciface.training.loop import Rows
 from deciface.training.planted_crops import Shots
+from deciface.training.recipe import Rows
 
 MOST_COARSE = 4
 """The coarsest crops keep every fourth pixel a side."""

@@ -23,7 +23,8 @@ from deciface.errors import InputError, OptionError
 from deciface.faces.region_crops import Region
 from deciface.training.deepgestalt import RegionTask, predict
 from deciface.training.folds import patient_folds
-from deciface.training.loop import Epoch, Recipe, Schedule, Stage, run
+from deciface.training.loop import run
+from deciface.training.recipe import Epoch, Recipe, Schedule, Stage
 
 FEWEST_FOLDS = 3
 EVERYBODY = "everybody"

@@ -19,8 +19,8 @@ from deciface.errors import InputError, OptionError
 from deciface.simulate.template import Points, mirror_order
 from deciface.training.crop_changes import CropChanges, as_input, changed_crops
 from deciface.training.dysmorphic_network import INPUT_PX, LANDMARK_UNIT_PX, build_dysmorphic
-from deciface.training.loop import Recipe, Rows, Schedule, Stage
 from deciface.training.planted_crops import FEATURE_NAMES, MARGIN_PX, Shots
+from deciface.training.recipe import Recipe, Rows, Schedule, Stage
 
 LANDMARK_WEIGHT = 0.1
 """Of the landmarks' loss (smooth L1 of crop px) beside that of the amounts (mean square of SD).

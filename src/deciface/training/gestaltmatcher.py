@@ -20,8 +20,8 @@ from deciface.encoders.iresnet import import_torch
 from deciface.errors import OptionError
 from deciface.models.card import Colour, ModelCard
 from deciface.training.folds import balanced_order, class_weights
-from deciface.training.loop import Recipe, Rows, Stage
 from deciface.training.photos import TrainingPhotos
+from deciface.training.recipe import Recipe, Rows, Stage
 
 LAST_LAYER = ("fc.", "features.", "classifier.")
 """Names of the parameters that learn in the first stage."""

@@ -18,8 +18,8 @@ from deciface.errors import InputError, OptionError
 from deciface.simulate.template import Points, mirror_order
 from deciface.training.crop_changes import CropChanges, as_input, changed_crops
 from deciface.training.landmark_network import INPUT_PX, build_landmarks
-from deciface.training.loop import Recipe, Rows, Schedule, Stage
 from deciface.training.planted_crops import MARGIN_PX, Shots
+from deciface.training.recipe import Recipe, Rows, Schedule, Stage
 
 SIGMA_WEIGHT = 0.1
 PLACE_WEIGHTS = (0.5, 0.6, 0.8, 1.0)

@@ -19,21 +19,8 @@ import numpy as np
 from deciface.encoders.iresnet import import_torch
 from deciface.encoders.torch_encoder import check_device
 from deciface.errors import MismatchError, ModelError, OptionError
-from deciface.training.recipe import Epoch, Recipe, Rows, Schedule, Stage, Task, every_parameter
+from deciface.training.recipe import Epoch, Recipe, Rows, Schedule, Stage, Task
 from deciface.whole_files import write_whole
-
-__all__ = [
-    "Epoch",
-    "Recipe",
-    "Rows",
-    "Schedule",
-    "Stage",
-    "Task",
-    "every_parameter",
-    "memory_told",
-    "need_checkpoint",
-    "run",
-]
 
 LOWEST_RATE = 1e-5
 """Below this no learning rate is halved (GestaltMatcher-Arc's floor)."""

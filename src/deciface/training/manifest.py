@@ -18,8 +18,8 @@ import yaml
 import deciface
 from deciface.cases import RESEARCH_USE_ONLY, SIMULATED
 from deciface.models.card import CardView, Kind, Layout, ModelCard, Runtime, card_fields
-from deciface.training.loop import Epoch, Recipe
 from deciface.training.photos import TrainingPhotos
+from deciface.training.recipe import Epoch, Recipe
 
 RUN_FILE = "run.json"
 CURVES_FILE = "curves.csv"

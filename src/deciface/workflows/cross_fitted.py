@@ -26,10 +26,11 @@ from deciface.reports.training import render
 from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.fitting import fit
 from deciface.simulate.training_set import TrainingSet
-from deciface.training.loop import Epoch, Recipe, Rows, Task, run
+from deciface.training.loop import run
 from deciface.training.manifest import CARD_FILE, CURVES_FILE, RUN_FILE, card_text, curves_table, identity_of
 from deciface.training.manifest import recipe_as_document as as_document
 from deciface.training.planted_crops import Framing, Shots, Sitting, all_shots
+from deciface.training.recipe import Epoch, Recipe, Rows, Task
 from deciface.workflows.cross_fitted_report import cross_fitted_report, finished
 from deciface.workflows.training_runs import RunFolder, open_run
 

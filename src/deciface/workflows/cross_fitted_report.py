@@ -14,8 +14,8 @@ from deciface.models import ModelCard
 from deciface.reports.page import Head
 from deciface.reports.training import Curves, FoldSize, TrainingData, TrainingReport
 from deciface.simulate.training_set import TrainingSet
-from deciface.training.loop import Epoch
 from deciface.training.manifest import RUN_FILE
+from deciface.training.recipe import Epoch
 
 
 def cross_fitted_report(

@@ -19,8 +19,8 @@ from deciface.space import Rule
 from deciface.stats.proportions import wilson
 from deciface.training.folds import FEWEST_FOLDS
 from deciface.training.gestaltmatcher import gestaltmatcher_recipe
-from deciface.training.loop import Epoch, Recipe
 from deciface.training.manifest import CARD_FILE
+from deciface.training.recipe import Epoch, Recipe
 from deciface.workflows.training_runs import need_written
 
 Rows = NDArray[np.intp]

@@ -42,7 +42,7 @@ from deciface.training.deepgestalt_folds import (
     usual_epochs,
 )
 from deciface.training.deepgestalt_measures import ALL_REGIONS, Measured, measure
-from deciface.training.loop import Epoch, need_checkpoint
+from deciface.training.loop import need_checkpoint
 from deciface.training.manifest import (
     CARD_FILE,
     CURVES_FILE,
@@ -51,6 +51,7 @@ from deciface.training.manifest import (
     run_document,
 )
 from deciface.training.photos import TrainingPhotos
+from deciface.training.recipe import Epoch
 from deciface.workflows.training_cohort import is_workspace, read_cohort
 from deciface.workflows.training_deepgestalt_files import (
     card_text,

@@ -16,8 +16,8 @@ from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.training_set import LONDON_CITATION, LONDON_LICENCE
 from deciface.training.dysmorphic import AmountTask, dysmorphic_recipe, encoder_onnx
 from deciface.training.dysmorphic_network import INPUT_PX
-from deciface.training.loop import Epoch, Recipe, Rows
 from deciface.training.planted_crops import FEATURE_NAMES, WIDE_GREY, Shots
+from deciface.training.recipe import Epoch, Recipe, Rows
 from deciface.workflows.cross_fitted import Learner, Plan, train_cross_fitted
 
 MODEL_ID = "deciface-dysmorphic"

@@ -17,7 +17,7 @@ from deciface.reports.training import render
 from deciface.store import Workspace
 from deciface.training.bases import Base, open_base
 from deciface.training.gestaltmatcher import DisorderTask
-from deciface.training.loop import Epoch, memory_told, need_checkpoint
+from deciface.training.loop import memory_told, need_checkpoint
 from deciface.training.loop import run as learn
 from deciface.training.manifest import (
     CARD_FILE,
@@ -31,6 +31,7 @@ from deciface.training.manifest import (
     run_document,
 )
 from deciface.training.photos import TrainingPhotos, refuse_shared_pixels
+from deciface.training.recipe import Epoch
 from deciface.workflows.gestaltmatcher_comparison import compare
 from deciface.workflows.gestaltmatcher_division import divide
 from deciface.workflows.gestaltmatcher_run import (

@@ -18,8 +18,8 @@ from deciface.simulate.appearance import AppearanceModel
 from deciface.simulate.training_set import LONDON_CITATION, LONDON_LICENCE, TrainingSet
 from deciface.training.landmark_network import INPUT_PX
 from deciface.training.landmarks import LandmarkTask, landmark_recipe, landmarks_onnx
-from deciface.training.loop import Epoch, Recipe, Rows
 from deciface.training.planted_crops import WIDE_COLOUR, Shots
+from deciface.training.recipe import Epoch, Recipe, Rows
 from deciface.workflows.cross_fitted import Learner, Part, Plan, Say, train_cross_fitted
 from deciface.workflows.landmark_sigmas import write_sigmas
 
